@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Capabilities: their names, and giving them up for good.  The functions that take an error run
+ * in a forked child: raw system calls, no allocation.  Order:
+ * ids_set_groups(), caps_clear_bounding(), caps_lock_securebits(), ids_become(), caps_set().
+ */
+
+#include <coffer/error.h>
+#include <linux/capability.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CAPS_BIT(cap) (UINT64_C(1) << (cap))
+#define CAPS_COUNT    41U /* CAP_CHOWN (0) to CAP_CHECKPOINT_RESTORE (40) */
+#define CAPS_ALL      (CAPS_BIT(CAPS_COUNT) - 1)
+
+/* What root of an image keeps, over the box's own id range only. */
+#define CAPS_DEFAULT_ROOT                                                                          \
+        (CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_FOWNER) |                 \
+         CAPS_BIT(CAP_FSETID) | CAPS_BIT(CAP_KILL) | CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_SETUID) | \
+         CAPS_BIT(CAP_SETFCAP) | CAPS_BIT(CAP_NET_BIND_SERVICE))
+
+/** caps_name() - "CAP_NET_ADMIN" for CAP_NET_ADMIN, or NULL for a number without a name */
+const char *caps_name(unsigned cap);
+
+/**
+ * caps_parse_name() - the mask that a name stands for
+ * @name:     "NET_ADMIN", "CAP_NET_ADMIN" or "ALL", in any case
+ * @ret_mask: one bit, or CAPS_ALL
+ *
+ * Return: 0, or -EINVAL for anything else.
+ */
+int caps_parse_name(const char *name, uint64_t *ret_mask);
+
+/**
+ * caps_format() - names of all bits of a mask, separated by spaces, "none" for an empty one
+ * @to:   where to; always terminated; ends in "…" when the room does not suffice
+ * @size: bytes at @to, at least 8
+ * @mask: bits without a name appear as numbers
+ */
+void caps_format(char *to, size_t size, uint64_t mask);
+
+/** caps_effective() - the calling process' effective set; 0 or a negative errno */
+int caps_effective(uint64_t *ret_mask);
+
+/**
+ * caps_clear_bounding() - take every capability out of the bounding set but those to keep
+ * @keep: what may stay; a bit of it that is already gone is no failure
+ * @err:  kind COFFER_ERROR_CONTROL, "bounding-set: …" with the names left and a hint with the cause
+ *
+ * For each number 0 to 63: dropped, then every one is read back.
+ *
+ * Return: 0, or -EPERM when a bit is left that should be gone; the process must not go on.
+ */
+int caps_clear_bounding(uint64_t keep, struct coffer_error *err);
+
+/**
+ * caps_lock_securebits() - no keepcaps, no ambient capabilities, and no way to change that
+ * @non_root_user: true also takes away the meaning of uid 0 at execve (SECBIT_NOROOT)
+ * @err:           kind COFFER_ERROR_CONTROL
+ *
+ * Needs CAP_SETPCAP, so it comes before ids_become().
+ *
+ * Return: 0, or a negative errno.
+ */
+int caps_lock_securebits(bool non_root_user, struct coffer_error *err);
+
+/**
+ * caps_set() - permitted and effective become @mask, inheritable and ambient empty; read back
+ * @mask: what the process keeps
+ * @err:  kind COFFER_ERROR_CONTROL, "capabilities: …" with what could not be had or lost
+ *
+ * Return: 0, or a negative errno.
+ */
+int caps_set(uint64_t mask, struct coffer_error *err);

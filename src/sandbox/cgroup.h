@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Control groups of one box, for coffer-shim and for whoever cleans up.  The name is always
+ * "coffer-<id>", so that it is found without any record: in the root of each hierarchy for root;
+ * for a user below user@UID.service or his own cgroup, where that is delegated to him.
+ *
+ * v2: box/ with two leaves once a limit is asked for, init/ (the supervisor) and load/ (all else:
+ * limits, freeze, oom.group).  Without a limit box/ alone, to be cloned into; load/ appears with
+ * the first cgroup_place().  v1: one directory per hierarchy that a limit needs, for the load
+ * only; never without a limit, since a write to a v1 cgroup.procs costs 10 ms.  Both at once on a
+ * hybrid host: placing, killing and freezing by v2, limits by v1.
+ */
+
+#include <coffer/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CGROUP_UNLIMITED UINT64_MAX
+#define CGROUP_PATH_MAX  512
+
+/**
+ * enum cgroup_mode - what holds the limits of a box
+ * @CGROUP_NONE: nothing: no directory was made
+ * @CGROUP_V1:   at least one limit is a v1 controller's
+ * @CGROUP_V2:   a v2 directory, with the controllers that were asked for
+ */
+enum cgroup_mode { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
+
+enum cgroup_controller {
+        CGROUP_MEMORY,
+        CGROUP_PIDS,
+        CGROUP_CPU,
+        CGROUP_FREEZER, /* v1 only; v2 has it in every directory */
+        CGROUP_CONTROLLER_COUNT
+};
+
+/**
+ * struct cgroup_limits - what a box may use; zero-initialised means no limit at all
+ * @memory_bytes:      0: no limit
+ * @memory_swap_bytes: memory and swap together, as docker's --memory-swap; 0: twice the memory;
+ *                     CGROUP_UNLIMITED: as much swap as there is
+ * @cpu_milli:         thousandths of a CPU, 10 or more; 0: no limit
+ * @pids_max:          0: no limit
+ */
+struct cgroup_limits {
+        uint64_t memory_bytes;
+        uint64_t memory_swap_bytes;
+        uint64_t cpu_milli;
+        uint64_t pids_max;
+};
+
+/**
+ * struct cgroup_host - what there is on this host for this caller, before anything is made
+ * @mode:           the best that limits could be set with
+ * @v2_tree:        a v2 hierarchy is mounted
+ * @v2_controllers: bit 1 << enum cgroup_controller, as offered in the caller's parent directory
+ * @v1_controllers: likewise, as v1 hierarchies
+ * @v2_parent:      where box directories go, below @v2_root; meaningless when @v2_usable is false
+ * @v2_usable:      directories can be made there and processes put into them
+ * @v2_root:        mount point of the v2 tree
+ */
+struct cgroup_host {
+        enum cgroup_mode mode;
+        bool v2_tree;
+        bool v2_usable;
+        uint32_t v2_controllers;
+        uint32_t v1_controllers;
+        const char *v2_root;
+        char v2_parent[CGROUP_PATH_MAX];
+};
+
+/**
+ * struct cgroup - the directories of one box, as descriptors
+ * @mode:     what was made
+ * @name:     "coffer-<id>"
+ * @parent_fd: v2: the directory that holds @box_fd, else -EBADF; owned, as all below
+ * @box_fd:   v2: the box's directory
+ * @init_fd:  v2: for CLONE_INTO_CGROUP of the supervisor: init/, or the box's own directory
+ * @load_fd:  v2: load/, once it is there
+ * @v1_fd:    v1: the box's directory in each hierarchy in use
+ * @procs_fd: cgroup.procs of load/ and of each of @v1_fd, open for writing: by
+ *            enum cgroup_controller, v2's last
+ * @swap_limited: memory and swap are bounded together
+ */
+struct cgroup {
+        enum cgroup_mode mode;
+        char name[80];
+        int parent_fd;
+        int box_fd;
+        int init_fd;
+        int load_fd;
+        int v1_fd[CGROUP_CONTROLLER_COUNT];
+        int procs_fd[CGROUP_CONTROLLER_COUNT + 1];
+        bool swap_limited;
+};
+
+/**
+ * struct cgroup_stats - use so far; CGROUP_UNLIMITED where the kernel does not say
+ */
+struct cgroup_stats {
+        uint64_t memory_bytes;
+        uint64_t memory_peak_bytes;
+        uint64_t cpu_usec;
+        uint64_t cpu_throttled_periods;
+        uint64_t pids;
+};
+
+/** cgroup_probe() - look, touch nothing; 0 or a negative errno (nothing found is 0 and NONE) */
+int cgroup_probe(struct cgroup_host *ret_host, struct coffer_error *err);
+
+/**
+ * cgroup_create() - make the directories of a box and set its limits
+ * @box_id: of a-z, 0-9 and '-'
+ * @limits: borrowed
+ * @ret_cg: for cgroup_release(); mode CGROUP_NONE when there is nothing to hold and no v2 tree
+ * @err:    for a limit that cannot be set: kind COFFER_ERROR_CONTROL, the limit's option, a hint
+ *
+ * On failure nothing is left behind.  A directory that is there already (a dead box of that id)
+ * gives -EEXIST: cgroup_open(), cgroup_kill(), cgroup_remove() first.
+ *
+ * Return: 0, or a negative errno.
+ */
+int cgroup_create(const char *box_id, const struct cgroup_limits *limits, struct cgroup *ret_cg,
+                  struct coffer_error *err);
+
+/**
+ * cgroup_open() - find what a box has left, by its id alone
+ * @box_id: as above
+ * @ret_cg: mode CGROUP_NONE when nothing is there
+ * @err:    words for a failure; may be NULL
+ *
+ * Return: 0, or a negative errno.
+ */
+int cgroup_open(const char *box_id, struct cgroup *ret_cg, struct coffer_error *err);
+
+/** cgroup_release() - close the descriptors; removes nothing; safe on a zero-mode struct */
+void cgroup_release(struct cgroup *cg);
+
+/** cgroup_needs_place() - true when a limit counts only processes given to cgroup_place() */
+bool cgroup_needs_place(const struct cgroup *cg);
+
+/**
+ * cgroup_place() - put a process into load/ and every v1 directory
+ * @cg:  mode CGROUP_NONE: nothing happens
+ * @pid: as seen by the caller; should be waiting, so that it has no children yet
+ * @err: words for a failure; may be NULL
+ *
+ * Takes 7 to 12 ms for each hierarchy (an RCU grace period), so only when cgroup_needs_place()
+ * or before a freeze.
+ *
+ * Return: 0, or a negative errno.
+ */
+int cgroup_place(struct cgroup *cg, pid_t pid, struct coffer_error *err);
+
+/**
+ * cgroup_kill() - SIGKILL for everything of the box, supervisor included, and wait till it is gone
+ * @cg:         mode CGROUP_NONE: nothing happens
+ * @timeout_ms: how long to wait for the last process to end
+ * @err:        words for a failure; may be NULL
+ *
+ * A frozen box is thawed, since a frozen v1 process does not die.
+ *
+ * Return: 0 when empty, -ETIMEDOUT when not yet, or another negative errno.
+ */
+int cgroup_kill(struct cgroup *cg, unsigned timeout_ms, struct coffer_error *err);
+
+/**
+ * cgroup_freeze() - stop every process of load/
+ * @cg:         -EOPNOTSUPP with a hint where nothing can freeze
+ * @timeout_ms: how long to wait until all are frozen; thawed again when that is not enough
+ * @err:        words for a failure; may be NULL
+ *
+ * Return: 0, -ETIMEDOUT, or another negative errno.
+ */
+int cgroup_freeze(struct cgroup *cg, unsigned timeout_ms, struct coffer_error *err);
+
+/** cgroup_thaw() - let them go on; 0 also when they were not frozen */
+int cgroup_thaw(struct cgroup *cg, struct coffer_error *err);
+
+/** cgroup_is_frozen() - true when load/ is frozen or freezing; 0 or a negative errno */
+int cgroup_is_frozen(const struct cgroup *cg, bool *ret_frozen);
+
+/** cgroup_is_empty() - true when no live process is in any of the directories */
+int cgroup_is_empty(const struct cgroup *cg, bool *ret_empty);
+
+/** cgroup_oom_killed() - true when the kernel killed something of the box for memory */
+int cgroup_oom_killed(const struct cgroup *cg, bool *ret_killed);
+
+/** cgroup_read_stats() - counters so far; 0 or a negative errno */
+int cgroup_read_stats(const struct cgroup *cg, struct cgroup_stats *ret_stats);
+
+/**
+ * cgroup_remove() - remove the directories; what is gone already is fine
+ * @cg:  released afterwards, also on failure
+ * @err: names the directory that is still in use
+ *
+ * Return: 0, -EBUSY while a process is left, or another negative errno.
+ */
+int cgroup_remove(struct cgroup *cg, struct coffer_error *err);
