@@ -106,6 +106,9 @@ void t_note(const char *format, ...)
         va_start(ap, format);
         (void)vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
+        for (char *c = text; *c != '\0'; c++) /* TAP knows only whole lines */
+                if ((unsigned char)*c < 0x20)
+                        *c = '?';
         print_message("# %s\n", text);
 }
 
