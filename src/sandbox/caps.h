@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Capabilities: their names, and giving them up for good.  The functions that take an error run
- * in a forked child: raw system calls, no allocation.  Order:
- * ids_set_groups(), caps_clear_bounding(), caps_lock_securebits(), ids_become(), caps_set().
+ * Capabilities: giving them up for good.  Names and numbers are in spec/caps.h.  The functions that
+ * take an error run in a forked child: raw system calls, no allocation.  Order: ids_set_groups(),
+ * caps_clear_bounding(), caps_lock_securebits(), ids_become(), caps_set().
  */
 
 #include <coffer/error.h>
@@ -13,27 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CAPS_BIT(cap) (UINT64_C(1) << (cap))
-#define CAPS_COUNT    41U /* CAP_CHOWN (0) to CAP_CHECKPOINT_RESTORE (40) */
-#define CAPS_ALL      (CAPS_BIT(CAPS_COUNT) - 1)
+#include "spec/caps.h"
 
+#define CAPS_BIT(cap) (UINT64_C(1) << (cap))
 /* What root of an image keeps, over the box's own id range only. */
 #define CAPS_DEFAULT_ROOT                                                                          \
         (CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_FOWNER) |                 \
          CAPS_BIT(CAP_FSETID) | CAPS_BIT(CAP_KILL) | CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_SETUID) | \
          CAPS_BIT(CAP_SETFCAP) | CAPS_BIT(CAP_NET_BIND_SERVICE))
-
-/** caps_name() - "CAP_NET_ADMIN" for CAP_NET_ADMIN, or NULL for a number without a name */
-const char *caps_name(unsigned cap);
-
-/**
- * caps_parse_name() - the mask that a name stands for
- * @name:     "NET_ADMIN", "CAP_NET_ADMIN" or "ALL", in any case
- * @ret_mask: one bit, or CAPS_ALL
- *
- * Return: 0, or -EINVAL for anything else.
- */
-int caps_parse_name(const char *name, uint64_t *ret_mask);
 
 /**
  * caps_format() - names of all bits of a mask, separated by spaces, "none" for an empty one

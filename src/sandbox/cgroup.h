@@ -6,11 +6,18 @@
  * "coffer-<id>", so that it is found without any record: in the root of each hierarchy for root;
  * for a user below user@UID.service or his own cgroup, where that is delegated to him.
  *
- * v2: box/ with two leaves once a limit is asked for, init/ (the supervisor) and load/ (all else:
- * limits, freeze, oom.group).  Without a limit box/ alone, to be cloned into; load/ appears with
- * the first cgroup_place().  v1: one directory per hierarchy that a limit needs, for the load
- * only; never without a limit, since a write to a v1 cgroup.procs costs 10 ms.  Both at once on a
- * hybrid host: placing, killing and freezing by v2, limits by v1.
+ * v2: box/ with two leaves: init/ for the supervisor, load/ for all else (limits, freeze,
+ * oom.group).  v1: one directory per hierarchy that a limit needs, for the load only; never
+ * without a limit.  Both at once on a hybrid host: placing, killing and freezing by v2, limits by
+ * v1.
+ *
+ * A write to a cgroup.procs waits 7 to 12 ms for an RCU grace period, so it is to be rare:
+ *
+ *   start, no limit   the supervisor is cloned into birth_fd, which is load/, and all else with it
+ *   start, limited    birth_fd is init/; one cgroup_place(CGROUP_LOAD) of the stem, from which main
+ *                     and every exec are forked: they are born in load/ and cost nothing more
+ *   pause             unless limited: cgroup_place(CGROUP_INIT) of the supervisor, once; then
+ * freeze
  */
 
 #include <coffer/error.h>
@@ -21,6 +28,7 @@
 
 #define CGROUP_UNLIMITED UINT64_MAX
 #define CGROUP_PATH_MAX  512
+#define CGROUP_NAME_MAX  80
 
 /**
  * enum cgroup_mode - what holds the limits of a box
@@ -73,29 +81,32 @@ struct cgroup_host {
         char v2_parent[CGROUP_PATH_MAX];
 };
 
+enum cgroup_leaf { CGROUP_INIT, CGROUP_LOAD, CGROUP_LEAF_COUNT };
+
 /**
  * struct cgroup - the directories of one box, as descriptors
- * @mode:     what was made
- * @name:     "coffer-<id>"
- * @parent_fd: v2: the directory that holds @box_fd, else -EBADF; owned, as all below
- * @box_fd:   v2: the box's directory
- * @init_fd:  v2: for CLONE_INTO_CGROUP of the supervisor: init/, or the box's own directory
- * @load_fd:  v2: load/, once it is there
- * @v1_fd:    v1: the box's directory in each hierarchy in use
- * @procs_fd: cgroup.procs of load/ and of each of @v1_fd, open for writing: by
- *            enum cgroup_controller, v2's last
+ * @mode:         what was made
+ * @limited:      a limit is set: the stem must be placed in CGROUP_LOAD before it starts main
  * @swap_limited: memory and swap are bounded together
+ * @name:         "coffer-<id>"
+ * @parent_fd:    v2: the directory that holds @box_fd, else -EBADF; owned, as all below
+ * @box_fd:       v2: the box's directory
+ * @leaf_fd:      v2: by enum cgroup_leaf; init/ is made when it is first needed
+ * @procs_fd:     v2: cgroup.procs of the leaves, open for writing
+ * @v1_fd:        v1: the box's directory in each hierarchy in use, by enum cgroup_controller
+ * @v1_procs_fd:  v1: its cgroup.procs, open for writing
  */
 struct cgroup {
         enum cgroup_mode mode;
-        char name[80];
+        bool limited;
+        bool swap_limited;
+        char name[CGROUP_NAME_MAX];
         int parent_fd;
         int box_fd;
-        int init_fd;
-        int load_fd;
+        int leaf_fd[CGROUP_LEAF_COUNT];
+        int procs_fd[CGROUP_LEAF_COUNT];
         int v1_fd[CGROUP_CONTROLLER_COUNT];
-        int procs_fd[CGROUP_CONTROLLER_COUNT + 1];
-        bool swap_limited;
+        int v1_procs_fd[CGROUP_CONTROLLER_COUNT];
 };
 
 /**
@@ -140,21 +151,20 @@ int cgroup_open(const char *box_id, struct cgroup *ret_cg, struct coffer_error *
 /** cgroup_release() - close the descriptors; removes nothing; safe on a zero-mode struct */
 void cgroup_release(struct cgroup *cg);
 
-/** cgroup_needs_place() - true when a limit counts only processes given to cgroup_place() */
-bool cgroup_needs_place(const struct cgroup *cg);
+/** cgroup_birth_fd() - for CLONE_INTO_CGROUP of the supervisor; borrowed; -EBADF without a v2 tree
+ */
+int cgroup_birth_fd(const struct cgroup *cg);
 
 /**
- * cgroup_place() - put a process into load/ and every v1 directory
- * @cg:  mode CGROUP_NONE: nothing happens
- * @pid: as seen by the caller; should be waiting, so that it has no children yet
- * @err: words for a failure; may be NULL
+ * cgroup_place() - move a process: into load/ and every v1 directory, or into init/
+ * @cg:   mode CGROUP_NONE: nothing happens
+ * @leaf: CGROUP_INIT concerns v2 only: v1 directories hold nothing but the load
+ * @pid:  as seen by the caller; what it has forked already stays where it is
+ * @err:  words for a failure; may be NULL
  *
- * Takes 7 to 12 ms for each hierarchy (an RCU grace period), so only when cgroup_needs_place()
- * or before a freeze.
- *
- * Return: 0, or a negative errno.
+ * Return: 0, or a negative errno (-ESRCH: it has ended).
  */
-int cgroup_place(struct cgroup *cg, pid_t pid, struct coffer_error *err);
+int cgroup_place(struct cgroup *cg, enum cgroup_leaf leaf, pid_t pid, struct coffer_error *err);
 
 /**
  * cgroup_kill() - SIGKILL for everything of the box, supervisor included, and wait till it is gone
