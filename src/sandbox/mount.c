@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,6 @@
 #endif
 
 #define OVERLAY_OPTION_MAX 4096
-#define PATH_DEPTH_MAX     64
 
 static int attach(int mount_fd, int target_fd)
 {
@@ -108,54 +108,56 @@ static int resolve(int root_fd, const char *target)
         return sys_openat2(root_fd, target, O_PATH, 0, how);
 }
 
+/* Make the last component of a path whose parent exists. */
+static int make_one(int root_fd, const char *path, bool is_dir, mode_t mode)
+{
+        const char *slash = strrchr(path, '/');
+        cleanup_close int parent_fd = -EBADF;
+        char parent[PATH_MAX];
+        int fd;
+
+        (void)snprintf(parent, sizeof(parent), "/%.*s", slash ? (int)(slash - path) : 0, path);
+        parent_fd = resolve(root_fd, parent);
+        if (parent_fd < 0)
+                return parent_fd;
+        path = slash ? slash + 1 : path;
+        if (is_dir)
+                return mkdirat(parent_fd, path, mode) < 0 && errno != EEXIST ? -errno : 0;
+
+        fd = sys_open_mode(parent_fd, path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, mode);
+        if (fd < 0)
+                return fd == -EEXIST ? 0 : fd;
+        (void)close(fd);
+        return 0;
+}
+
 /* Make what is missing of a path, one component at a time, each resolved inside the root. */
 static int make_missing(int root_fd, const char *target, bool is_dir, mode_t mode)
 {
         char path[PATH_MAX];
-        unsigned depth = 0;
+        size_t end = 0;
 
-        if (str_copy(path, sizeof(path), target) < 0)
+        if (str_copy(path, sizeof(path), target + strspn(target, "/")) < 0)
                 return -ENAMETOOLONG;
-        for (char *slash = path + strspn(path, "/"); slash; depth++) {
-                cleanup_close int parent_fd = -EBADF;
+        while (path[end] != '\0') {
                 cleanup_close int fd = -EBADF;
-                char *base = slash;
                 char saved;
+                bool last;
+                int r = 0;
 
-                if (depth > PATH_DEPTH_MAX)
-                        return -ENAMETOOLONG;
-                slash = strchr(base, '/');
-                saved = slash ? *slash : '\0';
-                if (slash)
-                        *slash = '\0';
+                end += strcspn(path + end, "/");
+                saved = path[end];
+                path[end] = '\0';
+                last = saved == '\0';
                 fd = resolve(root_fd, path);
-                if (fd == -ENOENT && *base != '\0') {
-                        char before = base[0];
-
-                        *base = '\0';
-                        parent_fd = resolve(root_fd, path[0] ? path : "/");
-                        *base = before;
-                        if (parent_fd < 0)
-                                return parent_fd;
-                        if (slash || is_dir) {
-                                if (mkdirat(parent_fd, base, slash ? 0755 : mode) < 0 &&
-                                    errno != EEXIST)
-                                        return -errno;
-                        } else {
-                                fd = sys_open_mode(parent_fd, base,
-                                                   O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, mode);
-                                if (fd < 0 && fd != -EEXIST)
-                                        return fd;
-                        }
-                } else if (fd < 0) {
-                        return fd;
-                }
-                if (slash) {
-                        *slash = saved;
-                        slash += strspn(slash, "/");
-                        if (*slash == '\0')
-                                slash = NULL;
-                }
+                if (fd == -ENOENT)
+                        r = make_one(root_fd, path, !last || is_dir, last ? mode : 0755);
+                else if (fd < 0)
+                        r = fd;
+                if (r < 0)
+                        return r;
+                path[end] = saved;
+                end += strspn(path + end, "/");
         }
         return 0;
 }
