@@ -158,6 +158,8 @@ static const struct wire_field msg_setup_fields[] = {
         U32(msg_setup, processes_max),
         BYTES(msg_setup, bpf, BPF_MAX_BYTES),
         U32(msg_setup, id_count),
+        U32(msg_setup, inner_uid),
+        U32(msg_setup, inner_gid),
         U32(msg_setup, supervisor_outside),
         STRV(msg_setup, allow_degraded, 64),
 };

@@ -141,8 +141,7 @@ enum proto_source_flags {
         SOURCE_RECURSIVE = 2,
         SOURCE_IDMAP_BOX = 4,   /* ids on disk are host ids 0 … : the box sees them as its own */
         SOURCE_IDMAP_STORE = 8, /* ids on disk lie in the store's range */
-        SOURCE_IDMAP_CALLER = 16, /* volumes: what belongs to the caller belongs to box root */
-        SOURCE_FILE = 32,
+        SOURCE_IDMAP_OPTIONAL = 16, /* where the file system cannot, its ids show as nobody */
 };
 
 struct msg_source {
