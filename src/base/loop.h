@@ -22,8 +22,12 @@ struct loop *loop_free(struct loop *l);
 
 /**
  * loop_add() - call @fn when @fd is ready
+ * @l:      the loop
  * @fd:     borrowed; remove the source before closing it
  * @events: EPOLLIN, EPOLLOUT, 0; level-triggered
+ * @fn:     called with @data and what epoll_wait(2) said, so EPOLLHUP and EPOLLERR too
+ * @data:   handed to @fn; borrowed
+ * @ret_io: the source; remove with loop_remove(), or leave it to loop_free()
  */
 int loop_add(struct loop *l, int fd, uint32_t events, loop_io_fn fn, void *data,
              struct loop_io **ret_io);
