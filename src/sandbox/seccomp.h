@@ -37,9 +37,9 @@ enum seccomp_arch { SECCOMP_X86_64, SECCOMP_AARCH64, SECCOMP_ARCH_COUNT };
  */
 struct seccomp_test {
         uint8_t arg;
-        bool also;
         uint32_t mask;
         uint32_t value;
+        bool also;
 };
 
 /**
