@@ -63,22 +63,20 @@ struct cgroup_limits {
 
 /**
  * struct cgroup_host - what there is on this host for this caller, before anything is made
- * @mode:           the best that limits could be set with
- * @v2_tree:        a v2 hierarchy is mounted
- * @v2_controllers: bit 1 << enum cgroup_controller, as offered in the caller's parent directory
- * @v1_controllers: likewise, as v1 hierarchies
- * @v2_parent:      where box directories go, below @v2_root; meaningless when @v2_usable is false
- * @v2_usable:      directories can be made there and processes put into them
- * @v2_root:        mount point of the v2 tree
+ * @mode:           what limits can be set with; CGROUP_NONE: with nothing
+ * @v2_root:        mount point of the v2 tree; NULL when there is none
+ * @v2_usable:      directories can be made in @v2_parent and processes put into them
+ * @v2_parent:      where box directories go, below @v2_root; "" is @v2_root itself
+ * @v2_controllers: bit 1 << enum cgroup_controller, as offered in @v2_parent
+ * @v1_controllers: likewise, as v1 hierarchies that the caller may write to
  */
 struct cgroup_host {
         enum cgroup_mode mode;
-        bool v2_tree;
+        const char *v2_root;
         bool v2_usable;
+        char v2_parent[CGROUP_PATH_MAX];
         uint32_t v2_controllers;
         uint32_t v1_controllers;
-        const char *v2_root;
-        char v2_parent[CGROUP_PATH_MAX];
 };
 
 enum cgroup_leaf { CGROUP_INIT, CGROUP_LOAD, CGROUP_LEAF_COUNT };
@@ -120,8 +118,8 @@ struct cgroup_stats {
         uint64_t pids;
 };
 
-/** cgroup_probe() - look, touch nothing; 0 or a negative errno (nothing found is 0 and NONE) */
-int cgroup_probe(struct cgroup_host *ret_host, struct coffer_error *err);
+/** cgroup_probe() - look, touch nothing; finding nothing is an answer */
+void cgroup_probe(struct cgroup_host *ret_host);
 
 /**
  * cgroup_create() - make the directories of a box and set its limits

@@ -124,7 +124,7 @@ int landlock_box_domain(int root_fd, const struct landlock_rules *rules, int *re
         const struct landlock_rule *items = rules ? rules->items : &whole;
         size_t count = rules ? rules->count : 1;
         cleanup_close int fd = -EBADF;
-        struct ruleset_attr attr;
+        struct ruleset_attr attr = {0};
         int r;
 
         assert(root_fd >= 0 && ret_ruleset_fd);
