@@ -12,8 +12,12 @@ int spec_new_id(char ret_id[SPEC_ID_LENGTH + 1]);
 bool spec_is_id(const char *s);
 /** spec_is_id_prefix() - 4 to 12 characters of which an id could begin with */
 bool spec_is_id_prefix(const char *s);
-/** spec_is_name() - may name a box or a volume: [a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}, not an id */
+/** spec_is_name() - may name a box: [a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}, and not of the form of an id
+ */
 bool spec_is_name(const char *s);
+/** spec_is_volume_name() - the same characters; one of the form of an id is an anonymous volume's
+ */
+bool spec_is_volume_name(const char *s);
 
 /**
  * spec_made_up_name() - a name for a box that was given none, "quiet_bramah"

@@ -17,13 +17,14 @@ struct coffer_error;
  *
  *      spec_init → spec_set … → spec_validate → spec_apply_image → spec_complete → spec_to_json
  *
- * Strings are NULL when not given; an empty value takes back what was given before.
+ * Strings are NULL when not given.
  */
 
 #define SPEC_ARG_MAX_BYTES     (128 * 1024 - 1) /* of one argument or variable: MAX_ARG_STRLEN */
 #define SPEC_ARGS_MAX_BYTES    (1024 * 1024)    /* of all arguments, their NULs counted */
 #define SPEC_ENV_MAX_BYTES     (1024 * 1024)    /* of all variables, their NULs counted */
 #define SPEC_LABELS_MAX_BYTES  (256 * 1024)     /* of all labels, their NULs counted */
+#define SPEC_ENV_MAX           16384            /* variables */
 #define SPEC_MOUNTS_MAX        512
 #define SPEC_LIST_MAX          1024 /* entries of any other repeatable option */
 #define SPEC_PATH_MAX          4095
@@ -224,6 +225,7 @@ enum spec_field_kind {
  * @letter: the short flag of run and create; 0 for none
  * @kind:   how values are given
  * @secret: values may be secret, error texts do not repeat them
+ * @exec:   means something for one more process in a running box, too
  * @arg:    what the value is called in help; NULL for a flag
  * @help:   one line, no full stop
  * @offset: of the field in struct spec
@@ -234,6 +236,7 @@ struct spec_field {
         char letter;
         enum spec_field_kind kind;
         bool secret;
+        bool exec;
         const char *arg;
         const char *help;
         size_t offset;
@@ -249,11 +252,11 @@ const struct spec_field *spec_field_find(const char *key);
  * spec_set() - set one option
  * @s:     where to
  * @key:   a long flag's name ("memory"), or "image", "arg"
- * @value: copied; NULL or "" means true for a flag and takes back a single value
+ * @value: copied; NULL or "" means true for a flag; "" takes back a name, user, path, …
  * @err:   what is wrong with it, in one line
  *
- * Return: 0; -EINVAL, -ERANGE, -E2BIG, -EEXIST (a target twice), -ENOTSUP (Coffer has no such
- * thing, or not yet) or -ENOMEM, with @s as it was.
+ * Return: 0; -ENOENT (no such key), -EINVAL, -ERANGE, -E2BIG, -EEXIST (a target twice), -ENOTSUP
+ * (Coffer has no such thing, or not yet) or -ENOMEM, with @s as it was.
  */
 int spec_set(struct spec *s, const char *key, const char *value, struct coffer_error *err);
 
@@ -319,6 +322,10 @@ int spec_complete(struct spec *s, const char *id, struct coffer_error *err);
 
 /** spec_argv() - append entrypoint and arguments to @ret_argv; 0, -ENOMEM or -E2BIG */
 int spec_argv(const struct spec *s, struct strv *ret_argv);
+
+/* Ended by NULL: what is hidden and what is read-only in every box, for the mount plan. */
+extern const char *const spec_masked_paths[];
+extern const char *const spec_read_only_paths[];
 
 /**
  * spec_to_json() - append the spec as an OCI runtime configuration, version 1.0.2

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What no single option can know: options that contradict each other, and sums.  Rows, so that a
+ * new rule is a new row.
+ */
+#include "spec/spec.h"
+
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "spec/mounts.h"
+
+static bool has(const struct strv *list, const char *word)
+{
+        for (size_t i = 0; i < list->count; i++)
+                if (str_eq(list->items[i], word))
+                        return true;
+        return false;
+}
+
+/* One missing wall at a time: without the bounding set these three must stand. */
+static bool two_walls_missing(const struct spec *s)
+{
+        return has(&s->allow_degraded, "bounding-set") &&
+               (has(&s->allow_degraded, "seccomp") || has(&s->allow_degraded, "no-new-privs") ||
+                has(&s->allow_degraded, "landlock"));
+}
+
+static bool cap_added_and_dropped(const struct spec *s)
+{
+        for (size_t i = 0; i < s->cap_add.count; i++)
+                if (has(&s->cap_drop, s->cap_add.items[i]))
+                        return true;
+        return false;
+}
+
+static bool shm_twice(const struct spec *s)
+{
+        return s->shm_bytes != SPEC_SHM_DEFAULT_BYTES && mounts_find(&s->mounts, "/dev/shm");
+}
+
+/* Without a known directory yet there is nothing to look at: spec_validate() comes again. */
+static bool here_dir_is_target(const struct spec *s)
+{
+        return s->here != SPEC_HERE_OFF && s->here_dir && mounts_find(&s->mounts, s->here_dir);
+}
+
+static bool here_dir_cannot_be_shown(const struct spec *s)
+{
+        cleanup_with(mount_release) struct spec_mount m = {0};
+
+        return s->here != SPEC_HERE_OFF && s->here_dir &&
+               mount_set_target(&m, s->here_dir, NULL) == -EINVAL;
+}
+
+static bool here_dir_without_here(const struct spec *s)
+{
+        return s->here == SPEC_HERE_OFF && s->here_dir;
+}
+
+static bool memory_too_small(const struct spec *s)
+{
+        return s->memory_bytes > 0 && s->memory_bytes < SPEC_MEMORY_MIN_BYTES;
+}
+
+static bool shm_above_memory(const struct spec *s)
+{
+        return s->memory_bytes > 0 && s->shm_bytes > s->memory_bytes &&
+               s->shm_bytes != SPEC_SHM_DEFAULT_BYTES;
+}
+
+static const struct {
+        bool (*applies)(const struct spec *s);
+        const char *text;
+        const char *hint;
+} rules[] = {
+        {two_walls_missing,
+         "--allow-degraded bounding-set cannot be joined by seccomp, no-new-privs or landlock", "one missing wall at a time: allow one of them"},
+        {cap_added_and_dropped,    "a capability is both added and dropped",                    "name it once"                                 },
+        {shm_twice,                "--shm-size and a mount at /dev/shm",                        "give the mount a size instead"                },
+        {shm_above_memory,         "--shm-size is above --memory",
+         "what lies in /dev/shm counts as memory"                                                                                              },
+        {here_dir_is_target,       "--here and another mount are at the same target",
+         "leave one of them out"                                                                                                               },
+        {here_dir_cannot_be_shown, "--here cannot show this directory at its own path",
+         "go to another directory, or mount this one elsewhere: -v .:/mnt/here"                                                                },
+        {here_dir_without_here,    "a directory for --here is set, but --here is not",
+         "set here to rw or ro"                                                                                                                },
+        {memory_too_small,         "--memory is less than a program needs to start",            "give at least 6m"                             },
+};
+
+static const struct {
+        size_t offset;
+        size_t max_bytes;
+        const char *what;
+} sums[] = {
+        {offsetof(struct spec, args),            SPEC_ARGS_MAX_BYTES,   "the arguments"  },
+        {offsetof(struct spec, entrypoint.argv), SPEC_ARGS_MAX_BYTES,   "the entrypoint" },
+        {offsetof(struct spec, env),             SPEC_ENV_MAX_BYTES,    "the environment"},
+        {offsetof(struct spec, labels),          SPEC_LABELS_MAX_BYTES, "the labels"     },
+};
+
+static size_t bytes_of(const struct strv *list)
+{
+        size_t sum = 0;
+
+        for (size_t i = 0; i < list->count; i++)
+                sum += strlen(list->items[i]) + 1;
+        return sum;
+}
+
+int spec_validate(const struct spec *s, struct coffer_error *err)
+{
+        for (size_t i = 0; i < ELEMENTS(rules); i++) {
+                if (!rules[i].applies(s))
+                        continue;
+                (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE, "%s", rules[i].text);
+                error_hint(err, "%s", rules[i].hint);
+                return -EINVAL;
+        }
+        for (size_t i = 0; i < ELEMENTS(sums); i++) {
+                const void *list = (const char *)s + sums[i].offset;
+
+                if (bytes_of(list) <= sums[i].max_bytes)
+                        continue;
+                (void)error_say(err, -E2BIG, COFFER_ERROR_USAGE, "%s: %zu bytes, more than %zu",
+                                sums[i].what, bytes_of(list), sums[i].max_bytes);
+                error_hint(err, "pass what is large in a file: -v FILE:/mnt/file:ro");
+                return -E2BIG;
+        }
+        return 0;
+}
