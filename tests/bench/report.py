@@ -57,7 +57,8 @@ def print_group(title, results, columns, field, against):
             rows.append([name, *(number(result[key]) for _, key in columns),
                          *(ratio(result, results, other, field) for other in against)])
         else:
-            rows.append([name, f"{NOT_RUN}: {result['error']}"])
+            why = result["error"] or result.get("reason") or "failed without a word"
+            rows.append([name, f"{NOT_RUN}: {why}"])
     table(title, head, rows)
     for name, result in results.items():
         if good(result) and result.get("strays"):
