@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdint.h>
+
+/*
+ * boxes/<id>/identity: who the shim of a box is.  Written by the shim as its first act under the
+ * lock; no fsync, since it means nothing after this boot.  One line a field, "key value":
+ *
+ *     version 1
+ *     id abcdefghijkl
+ *     nonce 32 hexadecimal digits
+ *     pid 1234
+ *     start_time 567890
+ *     boot_id 36 characters
+ *     pid_ns 4026531836
+ *     coffer 0.1.0
+ */
+
+#define IDENTITY_VERSION     1
+#define IDENTITY_NONCE_BYTES 16
+#define BOOT_ID_CHARS        36
+
+/**
+ * struct identity - the fields, in their order
+ * @version:    of the format
+ * @id:         of the box
+ * @nonce:      random, new with every start
+ * @pid:        of the shim in @pid_ns
+ * @start_time: field 22 of /proc/PID/stat
+ * @boot_id:    /proc/sys/kernel/random/boot_id
+ * @pid_ns:     inode of its PID namespace
+ * @coffer:     its version, for people
+ */
+struct identity {
+        uint32_t version;
+        char id[13];
+        uint8_t nonce[IDENTITY_NONCE_BYTES];
+        uint32_t pid;
+        uint64_t start_time;
+        char boot_id[BOOT_ID_CHARS + 1];
+        uint64_t pid_ns;
+        char coffer[32];
+};
+
+/**
+ * identity_read() - read the file
+ * @box_dir_fd:   the directory of the box
+ * @ret_identity: all fields set
+ *
+ * Return: 0; -ENOENT when there is none; -EBADMSG when a field is missing, twice or malformed;
+ * -EPROTO for a version of the format that we do not know; or what open(2) and read(2) answer.
+ */
+int identity_read(int box_dir_fd, struct identity *ret_identity);
+
+/** identity_parse() - the same from memory; @text is changed */
+int identity_parse(char *text, struct identity *ret_identity);
+
+/** identity_write() - replace the file by rename */
+int identity_write(int box_dir_fd, const struct identity *identity);
+
+/**
+ * identity_of_self() - everything of the calling process, with a new nonce
+ * @id:           of the box
+ * @coffer:       version
+ * @ret_identity: all fields set
+ */
+int identity_of_self(const char *id, const char *coffer, struct identity *ret_identity);
+
+/** boot_id_read() - this boot's; 0 or a negative errno */
+int boot_id_read(char ret_boot_id[BOOT_ID_CHARS + 1]);
+/** pid_ns_read() - the inode of the caller's PID namespace; 0 or a negative errno */
+int pid_ns_read(uint64_t *ret_inode);
+/**
+ * process_start_time() - field 22 of /proc/PID/stat
+ * @pid:            in the caller's PID namespace
+ * @ret_start_time: in clock ticks after boot
+ *
+ * Return: 0, -ESRCH when there is no such process, -EBADMSG, or what open(2) answers.
+ */
+int process_start_time(uint32_t pid, uint64_t *ret_start_time);

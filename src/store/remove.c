@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/remove.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/str.h"
+#include "base/sys.h"
+
+/*
+ * Depth costs neither stack nor descriptors: a directory that is not empty is moved up beside the
+ * others at the top and waits for its turn there.  So two levels are open at most, and paths
+ * longer than PATH_MAX do not matter.
+ */
+struct removal {
+        int top_fd;
+        uint64_t moved;
+};
+
+static int open_dir(int dir_fd, const char *name)
+{
+        uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+        int fd = sys_openat2(dir_fd, name, O_RDONLY | O_DIRECTORY, 0, resolve);
+
+        if (fd != -EACCES)
+                return fd;
+        if (fchmodat(dir_fd, name, 0700, 0) < 0)
+                return -errno;
+        return sys_openat2(dir_fd, name, O_RDONLY | O_DIRECTORY, 0, resolve);
+}
+
+static int move_up(struct removal *rm, int dir_fd, const char *name)
+{
+        char aside[32];
+        bool opened = false;
+
+        for (;;) {
+                (void)snprintf(aside, sizeof(aside), ".up-%llx", (unsigned long long)rm->moved++);
+                if (renameat2(dir_fd, name, rm->top_fd, aside, RENAME_NOREPLACE) == 0)
+                        return 0;
+                if (errno == EEXIST)
+                        continue;
+                /* ".." in it is written to. */
+                if (errno != EACCES || opened)
+                        return -errno;
+                opened = true;
+                if (fchmodat(dir_fd, name, 0700, 0) < 0)
+                        return -errno;
+        }
+}
+
+static int remove_dir(int dir_fd, const char *name)
+{
+        if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+                return 0;
+        if (errno == EBUSY)
+                return -EXDEV; /* something is mounted there */
+        return errno == EEXIST ? -ENOTEMPTY : -errno;
+}
+
+typedef int (*entry_fn)(struct removal *rm, int dir_fd, const char *name);
+
+/* Files go; directories that are not empty go to @on_dir.  Takes @fd. */
+static int empty_dir(struct removal *rm, int fd, entry_fn on_dir, size_t *ret_seen)
+{
+        DIR *dir = fdopendir(fd);
+        struct dirent *entry;
+        size_t seen = 0;
+        int r = 0;
+
+        if (!dir) {
+                r = -errno;
+                (void)close(fd);
+                return r;
+        }
+        while (r == 0 && (errno = 0, entry = readdir(dir))) {
+                if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, ".."))
+                        continue;
+                seen++;
+                if (unlinkat(dirfd(dir), entry->d_name, 0) == 0 || errno == ENOENT)
+                        continue;
+                if (errno == EACCES && fchmod(dirfd(dir), 0700) == 0 &&
+                    unlinkat(dirfd(dir), entry->d_name, 0) == 0)
+                        continue;
+                r = errno == EISDIR ? remove_dir(dirfd(dir), entry->d_name) : -errno;
+                if (r == -ENOTEMPTY)
+                        r = on_dir(rm, dirfd(dir), entry->d_name);
+        }
+        if (r == 0 && errno != 0)
+                r = -errno;
+        (void)closedir(dir);
+        *ret_seen = seen;
+        return r;
+}
+
+static int remove_second_level(struct removal *rm, int dir_fd, const char *name)
+{
+        int fd = open_dir(dir_fd, name);
+        size_t seen;
+        int r;
+
+        if (fd < 0)
+                return fd;
+        r = empty_dir(rm, fd, move_up, &seen);
+        return r < 0 ? r : remove_dir(dir_fd, name);
+}
+
+int tree_remove(int dir_fd, const char *name)
+{
+        cleanup_close int top_fd = -EBADF;
+        struct removal rm;
+        size_t seen = 1;
+        int r;
+
+        if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+                return 0;
+        if (errno != EISDIR)
+                return -errno;
+        r = remove_dir(dir_fd, name);
+        if (r != -ENOTEMPTY)
+                return r;
+
+        top_fd = open_dir(dir_fd, name);
+        if (top_fd < 0)
+                return top_fd;
+        rm = (struct removal){.top_fd = top_fd};
+        /* What is moved up while the top is being read may be seen only by the next reading. */
+        for (r = 0; r == 0 && seen > 0;) {
+                int fd = sys_open(top_fd, ".", O_RDONLY | O_DIRECTORY);
+
+                r = fd < 0 ? fd : empty_dir(&rm, fd, remove_second_level, &seen);
+        }
+        return r < 0 ? r : remove_dir(dir_fd, name);
+}
+
+struct removal_job {
+        int dir_fd;
+        const char *name;
+};
+
+static int run_removal(void *data)
+{
+        const struct removal_job *job = data;
+
+        return tree_remove(job->dir_fd, job->name);
+}
+
+int tree_remove_as(int dir_fd, const char *name, remove_as_fn as, void *as_data)
+{
+        struct removal_job job = {dir_fd, name};
+        int r = run_removal(&job);
+
+        if ((r == -EACCES || r == -EPERM) && as) {
+                r = as(as_data, run_removal, &job);
+                /* To him the top directory itself may be out of reach. */
+                if (r == 0 || r == -EACCES || r == -EPERM)
+                        r = run_removal(&job);
+        }
+        return r;
+}
+
+int box_remove_files(const struct home *home, const char *id, remove_as_fn as, void *as_data)
+{
+        char trash[sizeof(".trash-") + BOX_ID_CHARS];
+        cleanup_close int dir_fd = -EBADF;
+        struct claims claims;
+        int r;
+
+        dir_fd = sys_open(home->boxes_fd, id, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+        if (dir_fd == -ENOENT)
+                return 0;
+        if (dir_fd < 0)
+                return dir_fd;
+        r = claims_read(dir_fd, &claims);
+
+        (void)snprintf(trash, sizeof(trash), ".trash-%s", id);
+        if (renameat(home->boxes_fd, id, home->boxes_fd, trash) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (r == 0)
+                claims_release(home, &claims, id);
+        return tree_remove_as(home->boxes_fd, trash, as, as_data);
+}
+
+int box_sweep(const struct home *home, remove_as_fn as, void *as_data)
+{
+        int fd = sys_open(home->boxes_fd, ".", O_RDONLY | O_DIRECTORY);
+        struct dirent *entry;
+        int count = 0;
+        int r = 0;
+        DIR *dir;
+
+        if (fd < 0)
+                return fd;
+        dir = fdopendir(fd);
+        if (!dir) {
+                r = -errno;
+                (void)close(fd);
+                return r;
+        }
+        while (r == 0 && (entry = readdir(dir))) {
+                if (!str_after(entry->d_name, ".trash-"))
+                        continue;
+                r = tree_remove_as(home->boxes_fd, entry->d_name, as, as_data);
+                if (r == 0)
+                        count++;
+        }
+        (void)closedir(dir);
+        return r < 0 ? r : count;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+
+#include "store/claim.h"
+#include "store/home.h"
+
+struct coffer_error;
+
+/*
+ * Removing trees whose names and depth a box chose, without following a symlink and without
+ * recursion; and boxes, so that a death at any point leaves what the next caller sweeps up.
+ */
+
+/*
+ * Runs a function as somebody who may remove the files of a box, in this process or in a child of
+ * it; @as_data is the caller's, @data is for @fn.  Returns what @fn returned, or a negative errno.
+ */
+typedef int (*remove_as_fn)(void *as_data, int (*fn)(void *data), void *data);
+
+/**
+ * tree_remove() - remove a file or a directory with everything below it
+ * @dir_fd: where it lies
+ * @name:   one component
+ *
+ * Directories that their owner may not enter are made enterable.  Stays on one file system.
+ *
+ * Return: 0, also when it is gone already; -EXDEV when something is mounted below; or a negative
+ * errno of unlinkat(2).
+ */
+int tree_remove(int dir_fd, const char *name);
+
+/** tree_remove_as() - the same; @as is called when the caller may not; @as may be NULL */
+int tree_remove_as(int dir_fd, const char *name, remove_as_fn as, void *as_data);
+
+/**
+ * box_remove_files() - remove the directory of a box and its claims
+ * @home:    the home
+ * @id:      of the box, whose lock the caller holds
+ * @as:      called when the caller may not remove everything himself; NULL: then it is an error
+ * @as_data: for @as
+ *
+ * The directory is renamed first: from then on the box does not exist, and box_sweep() can finish
+ * the work.
+ *
+ * Return: 0 or a negative errno.
+ */
+int box_remove_files(const struct home *home, const char *id, remove_as_fn as, void *as_data);
+
+/**
+ * box_sweep() - finish removals that were cut short
+ * @home:    the home
+ * @as:      as there
+ * @as_data: as there
+ *
+ * Return: how many were finished, or a negative errno.
+ */
+int box_sweep(const struct home *home, remove_as_fn as, void *as_data);

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <coffer/error.h>
+#include <linux/magic.h>
+#include <string.h>
+
+#include "store/events.h"
+#include "store/file.h"
+#include "store/identity.h"
+#include "store/state.h"
+#include "store/volume.h"
+#include "test-store.h"
+
+#define A "aaaaaaaaaaaa"
+
+TEST(homes_that_cannot_keep_boxes_are_refused)
+{
+        struct coffer_error err;
+        struct home *home;
+
+        t_errno(EINVAL, home_open("relative", &home, &err));
+        t_errno(EOPNOTSUPP, home_check_fs(NFS_SUPER_MAGIC, "/h", &err));
+        t_has("NFS", err.msg);
+        t_true(err.hint[0] != '\0');
+        t_errno(EOPNOTSUPP, home_check_fs(V9FS_MAGIC, "/h", &err));
+        t_errno(EOPNOTSUPP, home_check_fs(0x65735546, "/h", &err));
+        t_ok(home_check_fs(EXT4_SUPER_MAGIC, "/h", &err));
+        t_ok(home_check_fs(TMPFS_MAGIC, "/h", &err));
+        t_true(home_open("/proc/coffer", &home, &err) < 0);
+}
+
+TEST(a_home_that_others_may_write_to_is_refused)
+{
+        struct scratch s = scratch_begin();
+        struct coffer_error err;
+        struct home *home;
+
+        t_ok(chmod(s.path, 0770));
+        t_errno(EPERM, home_open(s.path, &home, &err));
+        t_has("others may write", err.msg);
+        t_ok(chmod(s.path, 0700));
+        scratch_end(&s);
+}
+
+TEST(a_file_is_replaced_whole)
+{
+        struct scratch s = scratch_begin();
+        char text[8];
+
+        t_ok(file_replace(s.home->fd, "f", "one", 3, FILE_NEW));
+        t_errno(EEXIST, file_replace(s.home->fd, "f", "two", 3, FILE_NEW));
+        t_ok(file_replace(s.home->fd, ".f", "torn", 4, FILE_NEW)); /* of a killed writer */
+        t_ok(file_replace(s.home->fd, "f", "two", 3, FILE_SYNC));
+        t_int(3, (int)file_read(s.home->fd, "f", text, sizeof(text)));
+        t_str("two", text);
+        t_false(exists(s.home->fd, ".f"));
+        t_errno(EFBIG, (int)file_read(s.home->fd, "f", text, 3));
+        t_ok(symlinkat("f", s.home->fd, "link"));
+        t_errno(ELOOP, (int)file_read(s.home->fd, "link", text, sizeof(text)));
+        scratch_end(&s);
+}
+
+TEST(an_identity_comes_back_as_written)
+{
+        struct scratch s = scratch_begin();
+        struct identity a, b;
+        uint64_t start;
+        int fd = scratch_box(&s, A);
+
+        t_errno(ENOENT, identity_read(fd, &b));
+        t_ok(identity_of_self(A, "0.1.0", &a));
+        t_ok(process_start_time(a.pid, &start));
+        t_true(start == a.start_time);
+        t_ok(identity_write(fd, &a));
+        t_ok(identity_read(fd, &b));
+        t_mem(&a, &b, sizeof(a));
+        t_errno(ESRCH, process_start_time(0x3fffffff, &start));
+        (void)close(fd);
+        scratch_end(&s);
+}
+
+#define GOOD                                                                          \
+        "version 1\nid aaaaaaaaaaaa\nnonce 00112233445566778899aabbccddeeff\npid 7\n" \
+        "start_time 5\nboot_id 4e1b4a8b-1111-2222-3333-444444444444\npid_ns 4026531836\n"
+
+TEST(an_identity_that_is_torn_or_forged_is_no_identity)
+{
+        static const struct {
+                const char *text;
+                int code;
+        } cases[] = {
+                {GOOD "coffer 0.1.0\n",                                 0      },
+                {GOOD "coffer 0.1.0\nnewer field\n",                    0      },
+                {"",                                                    EBADMSG},
+                {GOOD,                                                  EBADMSG},
+                {GOOD "coffer 0.1.0",                                   EBADMSG},
+                {GOOD "coffer 0.1.0\npid 8\n",                          EBADMSG},
+                {GOOD "coffer 0.1.0\nrubbish\n",                        EBADMSG},
+                {"version 2\n",                                         EPROTO },
+                {"version x\n",                                         EBADMSG},
+                {"version 1\nid aaaaaaaaaaaaaaaaa\n",                   EBADMSG},
+                {"version 1\nnonce 0011\n",                             EBADMSG},
+                {"version 1\npid 4294967296\n",                         EBADMSG},
+                {"version 1\nnonce 00112233445566778899aabbccddeefg\n", EBADMSG},
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                struct identity identity;
+                char *text = strdup(cases[i].text);
+
+                t_note("case %zu", i);
+                if (cases[i].code == 0)
+                        t_ok(identity_parse(text, &identity));
+                else
+                        t_errno(cases[i].code, identity_parse(text, &identity));
+                free(text);
+        }
+}
+
+TEST(a_state_comes_back_as_written)
+{
+        struct scratch s = scratch_begin();
+        struct box_record a = {
+                .state = "failed",
+                .reason = "shim died",
+                .error = "a \"quoted\"\nline",
+                .pid = 12,
+                .created_ns = 1,
+                .started_ns = 1700000000123456789U,
+                .finished_ns = 3,
+                .exit_code = 137,
+                .oom_killed = true,
+                .timed_out = true,
+                .restart_count = 4,
+        };
+        struct box_record b = {0};
+        int fd = scratch_box(&s, A);
+
+        t_ok(strv_add(&a.posture, "seccomp\trequired\tenforced\t"));
+        t_ok(strv_add(&a.posture, "egress\trequired\tdegraded\tbecause\ttabs"));
+        t_errno(ENOENT, state_read(fd, &b, NULL));
+        t_ok(state_write(fd, &a, true));
+        t_ok(state_read(fd, &b, NULL));
+        t_str(a.state, b.state);
+        t_str(a.reason, b.reason);
+        t_str(a.error, b.error);
+        t_true(a.started_ns == b.started_ns && b.oom_killed && b.timed_out);
+        t_int(137, b.exit_code);
+        t_int(2, b.posture.count);
+        t_str(a.posture.items[0], b.posture.items[0]);
+        t_str(a.posture.items[1], b.posture.items[1]);
+        box_record_release(&a);
+        box_record_release(&b);
+        (void)close(fd);
+        scratch_end(&s);
+}
+
+TEST(a_torn_state_is_told_from_a_missing_one)
+{
+        static const char *const bad[] = {
+                "",
+                "{",
+                "{}",
+                "[]",
+                "{\"version\":2,\"state\":\"stopped\"}",
+                "{\"version\":1}",
+                "{\"version\":1,\"state\":7}",
+                "{\"version\":1,\"state\":\"a-word-that-is-too-long\"}",
+                "{\"version\":1,\"state\":\"stopped\",\"exit_code\":256}",
+                "{\"version\":1,\"state\":\"stopped\",\"posture\":[{}]}",
+        };
+
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                struct box_record record;
+
+                t_note("%s", bad[i]);
+                t_errno(EBADMSG, state_parse(bad[i], strlen(bad[i]), &record, NULL));
+        }
+}
+
+static void event(struct scratch *s, const char *action, uint64_t time_ns)
+{
+        static const char *const extra[] = {"exitCode", "0", NULL};
+        char label[] = "a=\"b\"";
+        char *labels[] = {label, NULL};
+        struct strv list = {labels, 1};
+        struct event e = {"container", action, A, "web", "host", &list, extra, time_ns};
+
+        t_ok(event_append(s->home->fd, &e));
+}
+
+TEST(events_come_back_in_order_and_torn_lines_do_not)
+{
+        struct scratch s = scratch_begin();
+        struct event_reader reader;
+        uint64_t ns;
+        char *line;
+        int fd;
+
+        t_ok(event_reader_open(&reader, s.home->fd, false));
+        t_int(0, event_reader_next(&reader, &line, &ns));
+        event(&s, "create", 5000000007U);
+        t_int(1, event_reader_next(&reader, &line, &ns));
+        t_true(ns == 5000000007U);
+        t_has("\"Attributes\":{\"a\":\"\\\"b\\\"\",\"exitCode\":\"0\",\"image\":\"host\"", line);
+        t_has("\"time\":5,", line);
+
+        fd = t_ok(sys_open(s.home->fd, "events", O_WRONLY | O_APPEND));
+        t_ok(sys_write_all(fd, "{\"torn\":\nrubbish\n{\"timeNano\":1}\n", 32));
+        event(&s, "start", 0);
+        t_int(1, event_reader_next(&reader, &line, &ns));
+        t_has("\"Action\":\"start\"", line);
+        t_int(0, event_reader_next(&reader, &line, &ns));
+        (void)close(fd);
+        event_reader_close(&reader);
+        scratch_end(&s);
+}
+
+TEST(a_reader_follows_events_through_rotation)
+{
+        struct scratch s = scratch_begin();
+        struct event_reader reader;
+        uint64_t ns, expected = 1;
+        char *line;
+        int r = 1;
+
+        event(&s, "start", expected);
+        t_ok(event_reader_open(&reader, s.home->fd, false));
+        for (uint64_t n = 1; !exists(s.home->fd, "events.1"); n++) {
+                event(&s, "exec", n + 1);
+                while ((n & 63) == 0 && (r = event_reader_next(&reader, &line, &ns)) > 0)
+                        t_true(ns == expected++);
+                t_ok(r);
+        }
+        event(&s, "die", 77);
+        do {
+                r = event_reader_next(&reader, &line, &ns);
+                if (r > 0 && ns != 77)
+                        t_true(ns == expected++);
+        } while (r > 0 && ns != 77);
+        t_int(1, r);
+        event_reader_close(&reader);
+        scratch_end(&s);
+}
+
+TEST(a_volume_is_made_once_and_removed)
+{
+        struct scratch s = scratch_begin();
+        struct volume v = {.anonymous = true}, w = {0};
+        struct strv names = {0};
+        struct coffer_error err;
+        int fd;
+
+        t_ok(strv_add(&v.labels, "a=b"));
+        t_int(1, volume_create(s.home, "data", &v, (uint32_t)-1, (uint32_t)-1, &err));
+        t_int(0, volume_create(s.home, "data", &v, (uint32_t)-1, (uint32_t)-1, &err));
+        t_ok(volume_read(s.home, "data", &w, &err));
+        t_true(w.anonymous && w.created_ns > 0);
+        t_str("a=b", w.labels.items[0]);
+        t_ok(volume_list(s.home, &names, &err));
+        t_int(1, names.count);
+        fd = t_ok(sys_open(s.home->fd, "volumes/data/_data", O_RDONLY | O_DIRECTORY));
+        t_ok(file_replace(fd, "x", "y", 1, 0));
+        t_ok(volume_remove(s.home, "data", NULL, NULL, &err));
+        t_errno(ENOENT, volume_remove(s.home, "data", NULL, NULL, &err));
+        t_errno(ENOENT, volume_read(s.home, "data", &w, &err));
+        (void)close(fd);
+        strv_release(&names);
+        volume_release(&v);
+        volume_release(&w);
+        scratch_end(&s);
+}
