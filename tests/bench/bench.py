@@ -150,6 +150,7 @@ class Bench:
                     "mib_per_s", [name])
 
     def tidy(self):
+        self.lab.release()
         for peer in self.peers:
             try:
                 peer.tidy()

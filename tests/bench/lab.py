@@ -3,9 +3,11 @@
 mount namespace for peers that need one, and the timer.  Lab.close() takes all of it away again
 and says what was left behind."""
 
+import ctypes
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -33,6 +35,9 @@ read -r end || true
 """
 
 
+PR_SET_CHILD_SUBREAPER = 36
+
+
 class NotRun(Exception):
     """A competitor cannot run here; the text is its own error."""
 
@@ -51,6 +56,7 @@ class Lab:
         self.left = []
         self.share = None
         self.holder = None
+        self.kept = []  # processes of the peers that hold a box
         self.dir = tempfile.mkdtemp(prefix="coffer-bench-", dir=os.environ.get("TMPDIR", "/var/tmp"))
         self.env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                     "HOME": self.dir, "LANG": "C.UTF-8", "COFFER_HOME": self.path("home")}
@@ -125,9 +131,16 @@ class Lab:
     def time(self, mode, options, rows):
         """Runs the timer over all rows; answers one dictionary per row."""
         words = [word for row in rows for word in row]
-        out = subprocess.run([self.timer, mode, *map(str, options), *words], env=self.env,
-                             stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=True)
-        return [json.loads(line) for line in out.stdout.splitlines()]
+        with subprocess.Popen([self.timer, mode, *map(str, options), *words], env=self.env, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as timer:
+            try:
+                results = [json.loads(line) for line in timer.stdout]
+            except BaseException:  # a signal
+                self.end_run(timer)
+                raise
+        if timer.returncode != 0:
+            raise RuntimeError(f"timer {mode}: exit status {timer.returncode}")
+        return results
 
     def time_idle(self, number, row, tidy):
         """Parks up to number boxes; answers one dictionary per count."""
@@ -139,6 +152,25 @@ class Lab:
         return results
 
     # ---- the end ----
+
+    def release(self):
+        """Ends the processes that hold a box for the peers."""
+        for process in self.kept:
+            process.kill()
+            process.wait()
+        self.kept.clear()
+
+    def end_run(self, timer):
+        """Ends the timer and all that it has under way.  Whatever dies hands its children up to us,
+        and only our own children are killed: until we wait for one, its pid means no other process."""
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        timer.kill()
+        timer.wait()
+        keep = {str(process.pid) for process in (self.holder, *self.kept) if process}
+        while strays := children() - keep:
+            for pid in strays:
+                os.kill(int(pid), signal.SIGKILL)
+                os.waitpid(int(pid), 0)
 
     def close(self):
         if self.holder is not None:
@@ -176,3 +208,8 @@ class Lab:
 def write(path, value):
     with open(path, "w", encoding="ascii") as f:
         f.write(str(value))
+
+
+def children():
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as f:
+        return set(f.read().split())

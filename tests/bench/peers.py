@@ -27,7 +27,6 @@ class Peer:
 
     def __init__(self, lab):
         self.lab = lab
-        self.kept = []  # processes that hold a box for the exec group
         self.keys = []
         self.path = self.program and shutil.which(self.program, path=lab.env["PATH"])
 
@@ -58,15 +57,11 @@ class Peer:
         return None
 
     def tidy(self):
-        """Removes every box."""
-        for process in self.kept:
-            process.kill()
-            process.wait()
-        self.kept.clear()
+        """Removes every box that no process of ours holds."""
 
     def keep(self, argv, **how):
         process = subprocess.Popen(argv, env=self.lab.env, stdin=subprocess.DEVNULL, text=True, **how)
-        self.kept.append(process)
+        self.lab.kept.append(process)
         return process
 
 
