@@ -69,12 +69,11 @@ limits_are_in_the_cgroup()
 
 pids_limit_holds()
 {
+        local script='for i in 1 2 3 4 5 6 7 8 9 10; do sleep 600 & done'
+
         # Ten background processes fit no limit of six, and do fit one of sixty-four.
-        status 0 coffer run --rm --pids-limit 64 host -- \
-                sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 600 & done; kill $(jobs -p)' &&
-                coffer run --rm --pids-limit 6 host -- \
-                        sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 600 & done' 2>&1 |
-                        grep -i 'fork'
+        status 0 coffer run --rm --pids-limit 64 host -- sh -c "$script" &&
+                coffer run --rm --pids-limit 6 host -- sh -c "$script" 2>&1 | grep -i fork
 }
 
 cpu_limit_throttles()
