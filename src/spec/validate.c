@@ -101,13 +101,27 @@ static const struct {
         {offsetof(struct spec, labels),          SPEC_LABELS_MAX_BYTES, "the labels"     },
 };
 
-static size_t bytes_of(const struct strv *list)
+static int check_sum(size_t row, const struct strv *list, struct coffer_error *err)
 {
-        size_t sum = 0;
+        size_t sum = 0, longest = 0;
 
-        for (size_t i = 0; i < list->count; i++)
-                sum += strlen(list->items[i]) + 1;
-        return sum;
+        for (size_t i = 0; i < list->count; i++) {
+                size_t size = strlen(list->items[i]);
+
+                sum += size + 1;
+                longest = size > longest ? size : longest;
+        }
+        if (sum <= sums[row].max_bytes && longest <= SPEC_ARG_MAX_BYTES)
+                return 0;
+        if (longest > SPEC_ARG_MAX_BYTES)
+                (void)error_say(err, -E2BIG, COFFER_ERROR_USAGE,
+                                "%s: one has %zu bytes, more than %d", sums[row].what, longest,
+                                SPEC_ARG_MAX_BYTES);
+        else
+                (void)error_say(err, -E2BIG, COFFER_ERROR_USAGE, "%s: %zu bytes, more than %zu",
+                                sums[row].what, sum, sums[row].max_bytes);
+        error_hint(err, "pass what is large in a file: -v FILE:/mnt/file:ro");
+        return -E2BIG;
 }
 
 int spec_validate(const struct spec *s, struct coffer_error *err)
@@ -121,13 +135,10 @@ int spec_validate(const struct spec *s, struct coffer_error *err)
         }
         for (size_t i = 0; i < ELEMENTS(sums); i++) {
                 const void *list = (const char *)s + sums[i].offset;
+                int r = check_sum(i, list, err);
 
-                if (bytes_of(list) <= sums[i].max_bytes)
-                        continue;
-                (void)error_say(err, -E2BIG, COFFER_ERROR_USAGE, "%s: %zu bytes, more than %zu",
-                                sums[i].what, bytes_of(list), sums[i].max_bytes);
-                error_hint(err, "pass what is large in a file: -v FILE:/mnt/file:ro");
-                return -E2BIG;
+                if (r < 0)
+                        return r;
         }
         return 0;
 }
