@@ -141,7 +141,7 @@ static int set_key(struct spec_mount *m, const struct key *key, const char *valu
         case OPTION:
                 if (strlen(key->text) + strlen(value) >= sizeof(option))
                         return value_refuse(err, -EINVAL, HINT_KEYS, "too long:", value);
-                (void)stpcpy(stpcpy(option, key->text), value);
+                (void)snprintf(option, sizeof(option), "%s%s", key->text, value);
                 return mount_set_option(m, option, seen, err);
         case REFUSED:
         default:
