@@ -6,6 +6,7 @@
 #include "spec/mounts.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
@@ -120,6 +121,7 @@ static int find_type(const struct strv *fields, enum spec_mount_kind *ret_kind,
 static int set_key(struct spec_mount *m, const struct key *key, const char *value, unsigned *seen,
                    struct coffer_error *err)
 {
+        int n;
         char option[64];
         bool on = true;
 
@@ -139,9 +141,9 @@ static int set_key(struct spec_mount *m, const struct key *key, const char *valu
                         return mount_set_option(m, on ? "ro" : "rw", seen, err);
                 return on ? mount_set_option(m, "nocopy", seen, err) : 0;
         case OPTION:
-                if (strlen(key->text) + strlen(value) >= sizeof(option))
+                n = snprintf(option, sizeof(option), "%s%s", key->text, value);
+                if (n < 0 || (size_t)n >= sizeof(option))
                         return value_refuse(err, -EINVAL, HINT_KEYS, "too long:", value);
-                (void)snprintf(option, sizeof(option), "%s%s", key->text, value);
                 return mount_set_option(m, option, seen, err);
         case REFUSED:
         default:
