@@ -3,11 +3,15 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -223,8 +227,24 @@ TEST(writing_to_a_full_pipe_is_an_answer_not_a_loop)
         t_ok(close(fds[1]));
 }
 
+/* As if the kernel did not know the call; for children of the test only. */
+static int block_call(unsigned number)
+{
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = {.len = ELEMENTS(code), .filter = code};
+
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -errno;
+        return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
+}
+
 /* In a child, because it closes what the test program itself needs. */
-static int close_range_in_child(unsigned flags)
+static int close_range_in_child(unsigned flags, bool blocked)
 {
         pid_t pid = fork();
         int status;
@@ -233,6 +253,8 @@ static int close_range_in_child(unsigned flags)
         if (pid == 0) {
                 int keep = dup(2), gone = dup(2), above = fcntl(2, F_DUPFD, 500);
 
+                if (blocked && block_call(SYS_close_range) < 0)
+                        _exit(5);
                 if (sys_close_range((unsigned)gone, (unsigned)above, flags) < 0)
                         _exit(1);
                 if (fcntl(keep, F_GETFD) != 0)
@@ -250,8 +272,14 @@ static int close_range_in_child(unsigned flags)
 
 TEST(closes_a_range_and_nothing_else)
 {
-        t_int(0, close_range_in_child(0));
-        t_int(0, close_range_in_child(CLOSE_RANGE_CLOEXEC));
+        t_int(0, close_range_in_child(0, false));
+        t_int(0, close_range_in_child(CLOSE_RANGE_CLOEXEC, false));
+}
+
+TEST(closes_a_range_also_before_5_9)
+{
+        t_int(0, close_range_in_child(0, true));
+        t_int(0, close_range_in_child(CLOSE_RANGE_CLOEXEC, true));
 }
 
 TEST(signals_the_process_and_no_other)
