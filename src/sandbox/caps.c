@@ -24,31 +24,40 @@
 #define SECBIT_NO_CAP_AMBIENT_RAISE        (1U << 6)
 #define SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED (1U << 7)
 
-void caps_format(char *to, size_t size, uint64_t mask)
+/* Adds a word to a list in @to; false, with "…" instead, when it does not fit. */
+static bool add_word(char *to, size_t size, const char *word)
 {
         static const char more[] = "…";
-        size_t used = 0;
+        size_t used = strlen(to);
+
+        if (used + 1 + strlen(word) + sizeof(more) > size) {
+                memcpy(to + used, more, sizeof(more));
+                return false;
+        }
+        (void)snprintf(to + used, size - used, "%s%s", used ? " " : "", word);
+        return true;
+}
+
+void caps_format(char *to, size_t size, uint64_t mask)
+{
+        bool inverted = __builtin_popcountll(mask & CAPS_ALL) > (int)CAPS_COUNT / 2;
+        char number[16];
 
         assert(size >= 8);
 
-        (void)snprintf(to, size, "none");
-        for (unsigned cap = 0; cap < NUMBERS; cap++) {
-                char word[32];
-                size_t length;
-
-                if (!(mask & CAPS_BIT(cap)))
-                        continue;
-                if (cap < CAPS_COUNT)
-                        (void)snprintf(word, sizeof(word), "%s%s", used ? " " : "", caps_name(cap));
-                else
-                        (void)snprintf(word, sizeof(word), "%s%u", used ? " " : "", cap);
-                length = strlen(word);
-                if (used + length + sizeof(more) > size) {
-                        memcpy(to + used, more, sizeof(more));
+        to[0] = '\0';
+        if (mask == 0 || inverted)
+                (void)snprintf(to, size, "%s", mask == 0 ? "none" : "all");
+        if (inverted) {
+                mask = CAPS_ALL & ~mask;
+                if (mask != 0 && !add_word(to, size, "but"))
                         return;
-                }
-                memcpy(to + used, word, length + 1);
-                used += length;
+        }
+        for (unsigned cap = 0; cap < NUMBERS; cap++) {
+                (void)snprintf(number, sizeof(number), "%u", cap);
+                if ((mask & CAPS_BIT(cap)) &&
+                    !add_word(to, size, cap < CAPS_COUNT ? caps_name(cap) : number))
+                        return;
         }
 }
 
@@ -74,7 +83,7 @@ static int get_sets(struct sets *ret_sets)
 
 int caps_effective(uint64_t *ret_mask)
 {
-        struct sets sets;
+        struct sets sets = {0};
         int r = get_sets(&sets);
 
         if (r == 0)
@@ -90,7 +99,7 @@ static void hint_cause(struct coffer_error *err)
 {
         char profile[64] = "";
         cleanup_close int fd = -EBADF;
-        struct sets sets;
+        struct sets sets = {0};
 
         if (get_sets(&sets) == 0 && !(sets.effective & CAPS_BIT(CAP_SETPCAP))) {
                 error_hint(err, "CAP_SETPCAP is missing here: start coffer with it (a container "
@@ -171,7 +180,7 @@ int caps_set(uint64_t mask, struct coffer_error *err)
                 {.effective = (uint32_t)(mask >> 32), .permitted = (uint32_t)(mask >> 32)},
         };
         char missing[256];
-        struct sets sets;
+        struct sets sets = {0};
         int r;
 
         /* An empty inheritable set empties the ambient one too: ambient is never larger. */

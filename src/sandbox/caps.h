@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Capabilities: giving them up for good.  Names and numbers are in spec/caps.h.  The functions that
- * take an error run in a forked child: raw system calls, no allocation.  Order: ids_set_groups(),
- * caps_clear_bounding(), caps_lock_securebits(), ids_become(), caps_set().
+ * Giving up capabilities for good; their names, and which a box keeps, are in spec/caps.h.  Raw
+ * system calls, no allocation: all but caps_format() run in a forked child.  Order there:
+ * ids_set_groups(), caps_clear_bounding(), caps_lock_securebits(), ids_become(), caps_set(),
+ * ids_verify_no_return().
  */
 
 #include <coffer/error.h>
@@ -16,17 +17,12 @@
 #include "spec/caps.h"
 
 #define CAPS_BIT(cap) (UINT64_C(1) << (cap))
-/* What root of an image keeps, over the box's own id range only. */
-#define CAPS_DEFAULT_ROOT                                                                          \
-        (CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_FOWNER) |                 \
-         CAPS_BIT(CAP_FSETID) | CAPS_BIT(CAP_KILL) | CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_SETUID) | \
-         CAPS_BIT(CAP_SETFCAP) | CAPS_BIT(CAP_NET_BIND_SERVICE))
 
 /**
- * caps_format() - names of all bits of a mask, separated by spaces, "none" for an empty one
+ * caps_format() - the capabilities of a mask for people: "none", "CAP_KILL 63", "all but CAP_CHOWN"
  * @to:   where to; always terminated; ends in "…" when the room does not suffice
  * @size: bytes at @to, at least 8
- * @mask: bits without a name appear as numbers
+ * @mask: bits without a name appear as numbers, unless most named ones are set
  */
 void caps_format(char *to, size_t size, uint64_t mask);
 

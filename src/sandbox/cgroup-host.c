@@ -190,23 +190,31 @@ static bool is_usable(const char *root, const char *parent, const char *own)
         return may_write(root, parent, "") && may_write(root, above, "/cgroup.procs");
 }
 
-static void probe_v2(struct cgroup_host *host)
+void cgroup_find_v2(struct cgroup_host *ret_host)
 {
+        struct cgroup_host host = {.mode = CGROUP_NONE};
         char parents[CGROUP_PARENTS_MAX][CGROUP_PATH_MAX];
-        cleanup_close int fd = -EBADF;
-        char offered[256];
-        int count = cgroup_parents(parents);
+        int count;
 
-        for (int i = 0; i < count && !host->v2_usable; i++) {
-                if (!is_usable(host->v2_root, parents[i], parents[count - 1]))
+        for (size_t i = 0; i < ELEMENTS(v2_roots) && !host.v2_root; i++)
+                if (is_mount_of(v2_roots[i], MAGIC_V2))
+                        host.v2_root = v2_roots[i];
+
+        count = host.v2_root ? cgroup_parents(parents) : 0;
+        for (int i = 0; i < count && !host.v2_usable; i++) {
+                if (!is_usable(host.v2_root, parents[i], parents[count - 1]))
                         continue;
-                host->v2_usable = true;
-                (void)str_copy(host->v2_parent, sizeof(host->v2_parent), parents[i]);
+                host.v2_usable = true;
+                (void)str_copy(host.v2_parent, sizeof(host.v2_parent), parents[i]);
         }
-        if (!host->v2_usable)
-                return;
+        *ret_host = host;
+}
 
-        fd = cgroup_open_v2_dir(host->v2_root, host->v2_parent);
+static void read_controllers(struct cgroup_host *host)
+{
+        cleanup_close int fd = cgroup_open_v2_dir(host->v2_root, host->v2_parent);
+        char offered[256];
+
         if (fd < 0 || cgroup_read(fd, "cgroup.controllers", offered, sizeof(offered)) < 0)
                 return;
         for (unsigned c = 0; c < CGROUP_CONTROLLER_COUNT; c++)
@@ -216,13 +224,11 @@ static void probe_v2(struct cgroup_host *host)
 
 void cgroup_probe(struct cgroup_host *ret_host)
 {
-        struct cgroup_host host = {.mode = CGROUP_NONE};
+        struct cgroup_host host;
 
-        for (size_t i = 0; i < ELEMENTS(v2_roots) && !host.v2_root; i++)
-                if (is_mount_of(v2_roots[i], MAGIC_V2))
-                        host.v2_root = v2_roots[i];
-        if (host.v2_root)
-                probe_v2(&host);
+        cgroup_find_v2(&host);
+        if (host.v2_usable)
+                read_controllers(&host);
 
         for (unsigned c = 0; c < CGROUP_CONTROLLER_COUNT; c++) {
                 char path[64];

@@ -11,6 +11,10 @@
 #define CGROUP_V1_ROOT     "/sys/fs/cgroup"
 #define CGROUP_PARENTS_MAX 2
 
+/** cgroup_find_v2() - the v2 part of cgroup_probe() without the controllers, which a box without
+ * limits needs to know nothing of */
+void cgroup_find_v2(struct cgroup_host *ret_host);
+
 /** cgroup_controller_name() - "memory" */
 const char *cgroup_controller_name(enum cgroup_controller controller);
 

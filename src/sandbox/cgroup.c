@@ -337,7 +337,10 @@ int cgroup_create(const char *box_id, const struct cgroup_limits *limits, struct
         for (size_t row = 0; row < ELEMENTS(limit_rows); row++)
                 cg.limited |= is_asked(limits, row);
 
-        cgroup_probe(&host);
+        if (cg.limited)
+                cgroup_probe(&host);
+        else
+                cgroup_find_v2(&host);
         if (host.v2_usable)
                 r = make_v2(&cg, &host, err);
         if (r == 0 && cg.limited)

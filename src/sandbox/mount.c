@@ -399,7 +399,7 @@ static int attach_layers(const struct msg_setup *setup, const int *source_fds,
 
         for (size_t i = 0; i < setup->overlay_lower.count; i++) {
                 uint64_t source;
-                char name[16];
+                char name[32];
                 int r = str_to_u64(setup->overlay_lower.items[i], setup->sources.count - 1,
                                    &source);
 
@@ -601,11 +601,25 @@ int mount_attach_proc(const struct msg_setup *setup, struct mount_root *root, in
         const struct msg_mount_op *list = setup->ops.items;
 
         for (size_t i = 0; i < setup->ops.count; i++) {
+                int r;
+
+                if (list[i].kind != MOUNT_OP_PROC)
+                        continue;
+                r = attach_at(root, proc_fd, list[i].target, true);
+                if (r < 0)
+                        return error_set(err, r, "mount procfs at '%s'", list[i].target);
+        }
+        return 0;
+}
+
+int mount_mask(const struct msg_setup *setup, struct mount_root *root, struct coffer_error *err)
+{
+        const struct msg_mount_op *list = setup->ops.items;
+
+        for (size_t i = 0; i < setup->ops.count; i++) {
                 int r = 0;
 
-                if (list[i].kind == MOUNT_OP_PROC)
-                        r = attach_at(root, proc_fd, list[i].target, true);
-                else if (list[i].kind == MOUNT_OP_MASK)
+                if (list[i].kind == MOUNT_OP_MASK)
                         r = mask(root, &list[i]);
                 else if (list[i].kind == MOUNT_OP_READ_ONLY)
                         r = make_read_only(root, &list[i]);
@@ -613,6 +627,8 @@ int mount_attach_proc(const struct msg_setup *setup, struct mount_root *root, in
                         return error_set(err, r, "%s at '%s'", ops[list[i].kind].what,
                                          list[i].target);
         }
+        close_fd(&root->root_fd);
+        close_fd(&root->null_fd);
         return 0;
 }
 
@@ -633,6 +649,5 @@ int mount_enter(const struct msg_setup *setup, struct mount_root *root, struct c
                 return error_set(err, -errno, "enter the new root");
         close_fd(&root->old_fd);
         close_fd(&root->scratch_fd);
-        close_fd(&root->null_fd);
         return 0;
 }

@@ -85,9 +85,12 @@ int mount_build(const struct msg_setup *setup, int *source_fds, struct mount_roo
  */
 int mount_make_proc(int *ret_fd, struct coffer_error *err);
 
-/** mount_attach_proc() - attach procfs, mask, make read-only, as the ops say */
+/** mount_attach_proc() - attach procfs where the ops say */
 int mount_attach_proc(const struct msg_setup *setup, struct mount_root *root, int proc_fd,
                       struct coffer_error *err);
 
 /** mount_enter() - pivot_root into the new root and detach the old one and the scratch */
 int mount_enter(const struct msg_setup *setup, struct mount_root *root, struct coffer_error *err);
+
+/** mount_mask() - hide and make read-only what the ops say, and close @root; after mount_enter() */
+int mount_mask(const struct msg_setup *setup, struct mount_root *root, struct coffer_error *err);

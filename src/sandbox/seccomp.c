@@ -27,8 +27,8 @@
 
 #define JUMP_MAX   255 /* a conditional jump has 8 bits */
 #define X32_BIT    0x40000000U
-#define PAST_CALLS 3 /* ranges above the last named number */
-#define LABELS_MAX 32
+#define PAST_CALLS 3   /* ranges above the last named number */
+#define LABELS_MAX 128 /* different checks and errnos of one profile */
 
 /* What happens to a call: @check decides, or it is this return value. */
 struct action {
