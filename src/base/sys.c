@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -115,6 +117,30 @@ int sys_pidfd_open(pid_t pid)
 int sys_pidfd_send_signal(int pidfd, int sig)
 {
         return as_result(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0));
+}
+
+int sys_pidfd_pid(int pidfd, pid_t *ret_pid)
+{
+        char path[64], text[512];
+        const char *line;
+        cleanup_close int fd = -EBADF;
+        ssize_t n;
+        long pid;
+
+        (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+        fd = sys_open(AT_FDCWD, path, O_RDONLY);
+        if (fd < 0)
+                return fd;
+        n = sys_read_full(fd, text, sizeof(text) - 1);
+        if (n < 0)
+                return (int)n;
+        text[n] = '\0';
+        line = strstr(text, "\nPid:");
+        pid = line ? strtol(line + 5, NULL, 10) : 0;
+        if (pid <= 0)
+                return -ESRCH;
+        *ret_pid = (pid_t)pid;
+        return 0;
 }
 
 static int close_range_by_loop(unsigned first, unsigned last, unsigned flags)

@@ -35,8 +35,10 @@ int sys_fsmount(int fs_fd, unsigned mount_attrs);                               
 int sys_mount_setattr(int fd, const char *path, unsigned flags,
                       const struct mount_attr *attr); /* 5.12 */
 
-int sys_pidfd_open(pid_t pid);                                      /* 5.3 */
-int sys_pidfd_send_signal(int pidfd, int sig);                      /* 5.1 */
+int sys_pidfd_open(pid_t pid);                 /* 5.3 */
+int sys_pidfd_send_signal(int pidfd, int sig); /* 5.1 */
+/* Which pid a pidfd means in the PID namespace of /proc; -ESRCH when it is dead or not in it. */
+int sys_pidfd_pid(int pidfd, pid_t *ret_pid);
 int sys_close_range(unsigned first, unsigned last, unsigned flags); /* 5.9; falls back to a loop */
 /* fork by clone3(2) (5.3); returns 0 in the child. */
 pid_t sys_clone3(struct clone_args *args);

@@ -79,10 +79,10 @@ static int send_with_fds(int socket_fd, struct iovec *iov, const int *fds, size_
 
                 memset(&control, 0, sizeof(control));
                 msg.msg_control = control.bytes;
-                msg.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
+                msg.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * fd_count);
                 c->cmsg_level = SOL_SOCKET;
                 c->cmsg_type = SCM_RIGHTS;
-                c->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
+                c->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * fd_count);
                 memcpy(CMSG_DATA(c), fds, sizeof(int) * fd_count);
         }
         do
@@ -153,6 +153,15 @@ int channel_send(int socket_fd, enum proto_type type, uint32_t stream, const voi
         return send_frame(socket_fd, &h, &payload, fds, fd_count, timeout_ms);
 }
 
+int channel_forward(int socket_fd, enum proto_type type, uint32_t stream, const struct buf *payload,
+                    int timeout_ms)
+{
+        struct proto_header h = {
+                .length = (uint32_t)payload->size, .type = (uint16_t)type, .stream = stream};
+
+        return send_frame(socket_fd, &h, payload, NULL, 0, timeout_ms);
+}
+
 int channel_send_error(int socket_fd, uint32_t stream, const struct coffer_error *err,
                        int timeout_ms)
 {
@@ -186,7 +195,7 @@ static void keep_fds(struct frame *f, struct msghdr *msg)
         }
 }
 
-static ssize_t recv_some(int socket_fd, struct frame *f, void *data, size_t size)
+static ssize_t recv_some(int socket_fd, struct frame *f, void *data, size_t size, int flags)
 {
         union {
                 char bytes[CMSG_SPACE(sizeof(int) * PROTO_FDS_MAX)];
@@ -202,7 +211,7 @@ static ssize_t recv_some(int socket_fd, struct frame *f, void *data, size_t size
         ssize_t n;
 
         do
-                n = recvmsg(socket_fd, &msg, MSG_CMSG_CLOEXEC);
+                n = recvmsg(socket_fd, &msg, MSG_CMSG_CLOEXEC | flags);
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return -errno;
@@ -221,7 +230,7 @@ static int recv_exactly(int socket_fd, struct frame *f, void *data, size_t size,
                 int r = until.at_ms ? wait_ready(socket_fd, POLLIN, until) : 0;
 
                 if (r == 0)
-                        n = recv_some(socket_fd, f, (char *)data + have, size - have);
+                        n = recv_some(socket_fd, f, (char *)data + have, size - have, 0);
                 if (n == -EAGAIN)
                         r = wait_ready(socket_fd, POLLIN, until);
                 else if (n < 0)
@@ -261,6 +270,36 @@ int channel_recv(int socket_fd, struct frame *f, int timeout_ms)
 fail:
         frame_release(f);
         return r;
+}
+
+int channel_recv_step(int socket_fd, struct frame_reader *reader)
+{
+        struct frame *f = &reader->frame;
+
+        for (;;) {
+                bool in_header = reader->have < HEADER_BYTES;
+                size_t at = in_header ? reader->have : reader->have - HEADER_BYTES;
+                size_t end = in_header ? HEADER_BYTES : f->header.length;
+                char *to = in_header ? (char *)&f->header : f->payload.data;
+                ssize_t n;
+
+                if (at == end)
+                        break;
+                n = recv_some(socket_fd, f, to + at, end - at, MSG_DONTWAIT);
+                if (n < 0)
+                        return (int)n;
+                if (n == 0)
+                        return reader->have == 0 ? -ENODATA : -EBADMSG;
+                reader->have += (size_t)n;
+                if (reader->have != HEADER_BYTES)
+                        continue;
+                if (f->header.length > PROTO_PAYLOAD_MAX)
+                        return -EBADMSG;
+                if (!buf_space(&f->payload, f->header.length))
+                        return -ENOMEM;
+        }
+        f->payload.size = f->header.length;
+        return 0;
 }
 
 int frame_decode(const struct frame *f, void *ret_message)

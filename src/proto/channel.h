@@ -42,6 +42,10 @@ int frame_take_fd(struct frame *f, size_t i);
 int channel_send(int socket_fd, enum proto_type type, uint32_t stream, const void *message,
                  const int *fds, size_t fd_count, int timeout_ms);
 
+/** channel_forward() - send the payload of a received frame on, under another type and number */
+int channel_forward(int socket_fd, enum proto_type type, uint32_t stream, const struct buf *payload,
+                    int timeout_ms);
+
 /** channel_send_error() - send @err as an ERROR frame */
 int channel_send_error(int socket_fd, uint32_t stream, const struct coffer_error *err,
                        int timeout_ms);
@@ -55,6 +59,27 @@ int channel_send_error(int socket_fd, uint32_t stream, const struct coffer_error
  * header is over its bounds or the stream ends inside a frame; or what recvmsg(2) answers.
  */
 int channel_recv(int socket_fd, struct frame *f, int timeout_ms);
+
+/**
+ * struct frame_reader - a frame that arrives in pieces on a non-blocking socket
+ * @frame: what has come; release with frame_release()
+ * @have:  bytes of header and payload so far
+ */
+struct frame_reader {
+        struct frame frame;
+        size_t have;
+};
+
+#define FRAME_READER_INIT ((struct frame_reader){.frame = FRAME_INIT})
+
+/**
+ * channel_recv_step() - take what is there, without waiting
+ *
+ * Return: 0 with a whole frame in @reader->frame (take it out, then set the reader to
+ * FRAME_READER_INIT); -EAGAIN: not whole yet; -ENODATA at the end of the stream; -EBADMSG as
+ * channel_recv().
+ */
+int channel_recv_step(int socket_fd, struct frame_reader *reader);
 
 /** frame_decode() - decode the payload by the table of the frame's type; -EBADMSG, -ENOMEM */
 int frame_decode(const struct frame *f, void *ret_message);

@@ -106,6 +106,7 @@ static const struct wire_field msg_start_fields[] = {
         STR(msg_start, name, NAME_MAX_BYTES),
         STRV(msg_start, labels, 1024),
         STR(msg_start, image, PATH_MAX_BYTES),
+        U64(msg_start, created_ns),
 };
 const struct wire_table msg_start_table = TABLE(msg_start);
 
@@ -160,6 +161,7 @@ static const struct wire_field msg_setup_fields[] = {
         U32(msg_setup, id_count),
         U32(msg_setup, inner_uid),
         U32(msg_setup, inner_gid),
+        U32(msg_setup, place_processes),
         U32(msg_setup, supervisor_outside),
         STRV(msg_setup, allow_degraded, 64),
 };
@@ -211,6 +213,7 @@ static const struct {
         {PROTO_SETUP,   "SETUP",   &msg_setup_table  },
         {PROTO_READY,   "READY",   &msg_ready_table  },
         {PROTO_SPAWN,   "SPAWN",   &msg_process_table},
+        {PROTO_PLACE,   "PLACE",   NULL              },
 };
 
 const char *proto_type_name(uint16_t type)

@@ -55,11 +55,17 @@ enum proto_type {
                 32, /* S->I: struct msg_setup; fds: one per source marked fd, then coffer's own */
         PROTO_READY = 33, /* I->S: struct msg_ready: the root is built, the stem is confined */
         PROTO_SPAWN = 34, /* S->I: struct msg_process; answered STARTED or ERROR, later EXITED */
+        PROTO_PLACE =
+                35, /* I->S no payload; fd: pidfd of a waiting process; answered OK or ERROR */
 };
 
 /*
  * Which descriptors come with STARTED, in this order, bit set means present.  They are the far
  * ends: pipes made inside the box, or the master of a terminal made in the box's devpts.
+ *
+ * A client gets the master itself for an exec with a terminal.  Main's output also goes to its
+ * log, so START and ATTACH always give pipes, of the shim; with a terminal STDOUT carries
+ * everything and RESIZE sets the size.
  */
 enum proto_stdio {
         PROTO_STDIN = 1,
@@ -173,9 +179,12 @@ struct msg_setup {
         uint32_t overlay_volatile;
         uint32_t root_read_only;
         char *hostname;
-        uint32_t processes_max;      /* RLIMIT_NPROC over all ids of the box */
-        struct buf bpf;              /* struct sock_filter[] for every workload process */
-        uint32_t id_count;           /* as msg_idmap.count */
+        uint32_t processes_max; /* RLIMIT_NPROC over all ids of the box */
+        struct buf bpf;         /* struct sock_filter[] for every workload process */
+        uint32_t id_count;      /* as msg_idmap.count */
+        uint32_t inner_uid; /* the box id that outer id 0 is: 0, or in a host box the caller's */
+        uint32_t inner_gid;
+        uint32_t place_processes;    /* ask with PLACE before main is cloned (cgroup limits) */
         uint32_t supervisor_outside; /* the supervisor has an id outside the workloads' map */
         struct strv allow_degraded;
 };
@@ -219,6 +228,7 @@ struct msg_start {
         char *name;         /* for logs and events */
         struct strv labels;
         char *image;
+        uint64_t created_ns; /* when the box was made, nanoseconds since 1970 */
 };
 
 struct msg_started {

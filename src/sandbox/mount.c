@@ -481,6 +481,23 @@ static int make_root(const struct msg_setup *setup, const int *source_fds, struc
         return 0;
 }
 
+/*
+ * Over a directory of the old root that nobody needs any more.  Not over "/": whoever's root is
+ * covered counts as chrooted, and may make no user namespace.
+ */
+static int attach_scratch(struct mount_root *root)
+{
+        static const char *const places[] = {"tmp", "run", "mnt", "usr"};
+        int r = -ENOENT;
+
+        for (size_t i = 0; r == -ENOENT && i < ELEMENTS(places); i++) {
+                cleanup_close int fd = sys_open(root->old_fd, places[i], O_PATH | O_DIRECTORY);
+
+                r = fd < 0 ? fd : attach(root->scratch_fd, fd);
+        }
+        return r;
+}
+
 static int open_host(struct mount_root *root, struct coffer_error *err)
 {
         cleanup_close int null_fd = -EBADF;
@@ -504,7 +521,7 @@ static int open_host(struct mount_root *root, struct coffer_error *err)
 
         r = make_fs("tmpfs", "mode=755,size=16m", MOUNT_ATTR_NOSUID, &root->scratch_fd);
         if (r == 0)
-                r = attach(root->scratch_fd, root->old_fd);
+                r = attach_scratch(root);
         return r < 0 ? error_set(err, r, "mount the scratch tmpfs") : 0;
 }
 

@@ -4,9 +4,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <coffer/error.h>
+
 #include "base/str.h"
 
-struct coffer_error;
 
 /*
  * boxes/<id>/state.json: the last known state of a box.  Written by the shim, and by whoever
@@ -34,7 +35,7 @@ struct coffer_error;
 struct box_record {
         char state[16];
         char reason[64];
-        char error[256];
+        char error[COFFER_ERROR_MSG_MAX];
         uint32_t pid;
         uint64_t created_ns;
         uint64_t started_ns;

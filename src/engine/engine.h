@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <sys/types.h>
+
+#include "proto/messages.h"
+
+struct coffer_error;
+
+/*
+ * How a box is isolated.  The shim knows a box only through this table; `ns` fills it with Linux
+ * namespaces, a microVM fills it with a virtual machine.
+ */
+
+/**
+ * struct engine_box - a launched box, waiting for SPAWN of its main process
+ * @socket_fd:    to coffer-init; owned
+ * @pidfd:        whose death is the death of the box; owned
+ * @main_pidfd:   main, waiting; owned
+ * @posture:      owned; rows "control\tstate\tdetail" of what was enforced
+ * @userns_fd:    in which the box's files can be removed; -1 when the caller needs none; owned
+ * @data:         the engine's own
+ */
+struct engine_box {
+        int socket_fd;
+        int pidfd;
+        int main_pidfd;
+        struct strv posture;
+        int userns_fd;
+        void *data; /* owned by the engine */
+};
+
+/**
+ * struct engine - one way of isolating
+ * @name:    the posture's `engine` row
+ * @launch:  build everything up to the point where main waits; on failure nothing is left
+ * @kill:    end whatever is left of the box and wait until it is gone
+ * @release: after @kill: remove what the engine made outside the box's directory; names what is
+ * left
+ * @oom:     did the memory limit end something?
+ */
+struct engine {
+        const char *name;
+        int (*launch)(const char *box_id, int box_dir_fd, int init_exe_fd,
+                      const struct msg_start *start, struct engine_box *ret_box,
+                      struct coffer_error *err);
+        int (*kill)(struct engine_box *box, struct coffer_error *err);
+        int (*release)(struct engine_box *box, struct coffer_error *err);
+        bool (*oom)(const struct engine_box *box);
+};
+
+extern const struct engine engine_ns;

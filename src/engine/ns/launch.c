@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The `ns` engine as the shim sees it: cgroup, clone into new namespaces, id maps, then
+ * coffer-init is executed inside and is told by one SETUP frame what to build.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include "engine/engine.h"
+#include "proto/channel.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/mount.h"
+#include "sandbox/userns.h"
+
+#define SETUP_TIMEOUT_MS 30000
+#define KILL_TIMEOUT_MS  10000
+
+struct ns_data {
+        struct cgroup cgroup;
+};
+
+struct launch {
+        const char *box_id;
+        int box_dir_fd;
+        int init_exe_fd;
+        const struct msg_start *start;
+        struct msg_setup setup;
+        struct engine_box *box;
+        struct ns_data *data;
+        pid_t pid;
+        int their_socket_fd;
+        int exe_fd; /* coffer-init, on a read-only mount of its own */
+        int source_fds[PROTO_FDS_MAX];
+        size_t source_count;
+        struct coffer_error *err;
+};
+
+static bool as_root(const struct launch *l)
+{
+        return l->start->idmap.kind == IDMAP_ROOT;
+}
+
+static int decode(struct launch *l)
+{
+        int r = wire_decode(l->start->setup.data, l->start->setup.size, &msg_setup_table,
+                            &l->setup);
+
+        if (r == 0 && l->setup.sources.count > PROTO_FDS_MAX)
+                r = -EBADMSG;
+        return r < 0 ? error_set(l->err, r, "read how to build the box") : 0;
+}
+
+/* ------------------------------------------------------------------- what the host lends */
+
+static int make_dir(struct launch *l, int dir_fd, const char *name)
+{
+        uid_t uid = as_root(l) ? l->start->idmap.uid_base : (uid_t)-1;
+
+        if (mkdirat(dir_fd, name, 0755) < 0)
+                return errno == EEXIST ? 0 : -errno;
+        return fchownat(dir_fd, name, uid, as_root(l) ? l->start->idmap.gid_base : (gid_t)-1,
+                        AT_SYMLINK_NOFOLLOW) < 0
+                       ? -errno
+                       : 0;
+}
+
+/* fs/ holds upper and work: it alone is shown to the box's mounts, never the directory above. */
+static int prepare_upper(struct launch *l)
+{
+        cleanup_close int fs_fd = -EBADF;
+        int r;
+
+        if (l->setup.overlay_lower.count == 0)
+                return 0;
+        r = make_dir(l, l->box_dir_fd, "fs");
+        if (r == 0) {
+                fs_fd = sys_open_beneath(l->box_dir_fd, "fs", O_PATH | O_DIRECTORY | O_NOFOLLOW);
+                r = fs_fd < 0 ? fs_fd : make_dir(l, fs_fd, "upper");
+        }
+        if (r == 0)
+                r = make_dir(l, fs_fd, "work");
+        return r < 0 ? error_set(l->err, r, "make the writable layer of the box") : 0;
+}
+
+static int make_cgroup(struct launch *l)
+{
+        const struct msg_limits *m = &l->start->limits;
+        struct cgroup_limits limits = {
+                .memory_bytes = m->memory_bytes,
+                .cpu_milli = m->cpu_millis,
+                .pids_max = m->pids_max,
+        };
+        bool asked = m->memory_bytes || m->cpu_millis || m->pids_max;
+        int r = cgroup_create(l->box_id, &limits, &l->data->cgroup, l->err);
+
+        if (r == -EEXIST) { /* left by a dead run of this box, whose lock we hold */
+                struct cgroup old;
+
+                r = cgroup_open(l->box_id, &old, l->err);
+                if (r == 0)
+                        r = cgroup_kill(&old, KILL_TIMEOUT_MS, l->err);
+                if (r == 0)
+                        r = cgroup_remove(&old, l->err);
+                if (r == 0)
+                        r = cgroup_create(l->box_id, &limits, &l->data->cgroup, l->err);
+        }
+        if (r < 0 && asked && m->allow_degraded) {
+                l->data->cgroup.mode = CGROUP_NONE;
+                return strv_addf(&l->box->posture, "cgroup\tdegraded\t%s",
+                                 l->err ? l->err->msg : "");
+        }
+        if (r < 0)
+                return r;
+        return strv_addf(&l->box->posture, "cgroup\t%s\t%s", asked ? "enforced" : "off",
+                         l->data->cgroup.mode == CGROUP_V2   ? "v2"
+                         : l->data->cgroup.mode == CGROUP_V1 ? "v1"
+                                                             : "none");
+}
+
+/* ----------------------------------------------------------------------------- the clone */
+
+/* A mount of coffer-init alone, read-only: no /proc/PID/exe of the box leads to a writable file. */
+static int lend_exe(struct launch *l)
+{
+        struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID};
+
+        l->exe_fd = sys_open_tree(l->init_exe_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
+        if (l->exe_fd < 0)
+                return l->exe_fd;
+        return sys_mount_setattr(l->exe_fd, "", AT_EMPTY_PATH, &attr);
+}
+
+/* In the box's mount namespace the descriptor from outside cannot be cloned; its path can. */
+static int lend_exe_by_path(struct launch *l)
+{
+        char link[64], path[4096];
+        ssize_t n;
+        cleanup_close int fd = -EBADF;
+
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", l->init_exe_fd);
+        n = readlink(link, path, sizeof(path) - 1);
+        if (n < 0)
+                return -errno;
+        path[n] = '\0';
+        fd = sys_open(AT_FDCWD, path, O_PATH);
+        if (fd < 0)
+                return fd;
+        l->init_exe_fd = fd;
+        return lend_exe(l);
+}
+
+static _Noreturn void run_init(struct launch *l)
+{
+        static char name[] = "coffer-init";
+        char *argv[] = {name, NULL};
+        char *envp[] = {NULL};
+        char go;
+        int r = 0;
+
+        /* Until the id maps are written this process is nobody. */
+        if (sys_read(l->their_socket_fd, &go, 1) != 1)
+                _exit(1);
+        /* Refused under a single-id map; what that leaves open is a row of the posture. */
+        (void)setgroups(0, NULL);
+        if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+                r = -errno;
+        if (r == 0 && !as_root(l))
+                r = lend_exe_by_path(l);
+        if (r == 0 && dup2(l->their_socket_fd, CHILD_FIRST_FD) < 0)
+                r = -errno;
+        if (r == 0) {
+                (void)syscall(SYS_execveat, l->exe_fd, "", argv, envp, AT_EMPTY_PATH);
+                r = -errno;
+        }
+        (void)error_set(l->err, r, "start coffer-init in the box");
+        (void)channel_send_error(l->their_socket_fd, 0, l->err, SETUP_TIMEOUT_MS);
+        _exit(1);
+}
+
+static int clone_supervisor(struct launch *l)
+{
+        int ends[2];
+        struct clone_args args = {
+                .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+                         CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD,
+                .pidfd = (uint64_t)(uintptr_t)&l->box->pidfd,
+                .exit_signal = SIGCHLD,
+        };
+        int r;
+
+        if (cgroup_birth_fd(&l->data->cgroup) >= 0) {
+                args.flags |= CLONE_INTO_CGROUP;
+                args.cgroup = (uint64_t)cgroup_birth_fd(&l->data->cgroup);
+        }
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+                return error_set(l->err, -errno, "create the supervisor's socket");
+        l->box->socket_fd = ends[0];
+        l->their_socket_fd = ends[1];
+        if (as_root(l)) {
+                r = lend_exe(l);
+                if (r < 0)
+                        return error_set(l->err, r, "prepare coffer-init");
+        }
+
+        l->pid = sys_clone3(&args);
+        if (l->pid == 0) {
+                (void)close(ends[0]);
+                run_init(l);
+        }
+        (void)close(ends[1]);
+        if (l->pid >= 0)
+                return 0;
+        r = l->pid;
+        (void)error_set(l->err, r, "create the namespaces of the box");
+        error_kind(l->err, COFFER_ERROR_HOST);
+        error_hint(l->err, "user namespaces may be off: see user.max_user_namespaces, "
+                           "kernel.unprivileged_userns_clone, AppArmor; coffer doctor tells");
+        return r;
+}
+
+static int write_maps(struct launch *l)
+{
+        int r = userns_write_maps(l->pid, &l->start->idmap, l->err);
+
+        if (r == 0) {
+                r = sys_write_all(l->box->socket_fd, "", 1);
+                if (r < 0)
+                        (void)error_set(l->err, r, "let the supervisor go on");
+        }
+        return r;
+}
+
+/* ----------------------------------------------------------------------------- the sources */
+
+static int open_userns(struct launch *l)
+{
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)l->pid);
+        l->box->userns_fd = sys_open(AT_FDCWD, path, O_RDONLY);
+        return l->box->userns_fd < 0
+                       ? error_set(l->err, l->box->userns_fd, "open the user namespace of the box")
+                       : 0;
+}
+
+static int open_source(struct launch *l, const struct msg_source *s, int *shift_fd, int *ret_fd)
+{
+        int idmap_fd = -1;
+        int r = 0;
+
+        if (s->flags & SOURCE_IDMAP_BOX)
+                idmap_fd = l->box->userns_fd;
+        if (s->flags & SOURCE_IDMAP_STORE) {
+                if (*shift_fd < 0)
+                        r = userns_open_shifted(s->store_base, l->start->idmap.uid_base,
+                                                l->start->idmap.count, shift_fd, l->err);
+                idmap_fd = *shift_fd;
+        }
+        if (r == 0)
+                r = mount_open_source(s, idmap_fd, ret_fd, l->err);
+        if (r == -EINVAL && s->flags & SOURCE_IDMAP_OPTIONAL)
+                r = mount_open_source(s, -1, ret_fd, l->err);
+        return r;
+}
+
+/* A user cannot do this here: coffer-init does, in its own mount namespace. */
+static int open_sources(struct launch *l)
+{
+        const struct msg_source *sources = l->setup.sources.items;
+        cleanup_close int shift_fd = -EBADF;
+
+        if (!as_root(l))
+                return 0;
+        for (; l->source_count < l->setup.sources.count; l->source_count++) {
+                int r = open_source(l, &sources[l->source_count], &shift_fd,
+                                    &l->source_fds[l->source_count]);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int send_setup(struct launch *l)
+{
+        int r;
+
+        l->setup.place_processes = l->data->cgroup.limited;
+        r = channel_send(l->box->socket_fd, PROTO_SETUP, 0, &l->setup, l->source_fds,
+                         l->source_count, SETUP_TIMEOUT_MS);
+        return r < 0 ? error_set(l->err, r, "tell the supervisor how to build the box") : 0;
+}
+
+static int place_stem(struct launch *l, const struct frame *f)
+{
+        pid_t pid = 0;
+        int r = f->fd_count == 1 ? sys_pidfd_pid(f->fds[0], &pid) : -EBADMSG;
+
+        if (r < 0)
+                return error_set(l->err, r, "find the stem of the box");
+        r = cgroup_place(&l->data->cgroup, CGROUP_LOAD, pid, l->err);
+        if (r < 0)
+                return r;
+        r = channel_send(l->box->socket_fd, PROTO_OK, 0, NULL, NULL, 0, SETUP_TIMEOUT_MS);
+        return r < 0 ? error_set(l->err, r, "let the supervisor go on") : 0;
+}
+
+static int hear_ready(struct launch *l)
+{
+        cleanup_with(frame_release) struct frame f = FRAME_INIT;
+        struct msg_ready ready;
+        int r = channel_recv(l->box->socket_fd, &f, SETUP_TIMEOUT_MS);
+
+        if (r == 0 && f.header.type == PROTO_PLACE) {
+                r = place_stem(l, &f);
+                frame_release(&f);
+                if (r < 0)
+                        return r;
+                r = channel_recv(l->box->socket_fd, &f, SETUP_TIMEOUT_MS);
+        }
+        if (r < 0)
+                return error_say(l->err, r, COFFER_ERROR_CONTROL,
+                                 "the supervisor died in mid-setup");
+        if (f.header.type == PROTO_ERROR)
+                return frame_error(&f, l->err);
+        if (f.header.type != PROTO_READY || f.fd_count != 1)
+                return error_set(l->err, -EBADMSG, "hear from the supervisor");
+        r = frame_decode(&f, &ready);
+        if (r < 0)
+                return error_set(l->err, r, "hear what is enforced");
+        l->box->main_pidfd = frame_take_fd(&f, 0);
+        r = strv_copy(&l->box->posture, &ready.posture);
+        wire_release(&msg_ready_table, &ready);
+        return r;
+}
+
+static int describe(struct launch *l)
+{
+        const struct msg_idmap *map = &l->start->idmap;
+        int r;
+
+        (void)strv_addf(&l->box->posture, "engine\tenforced\tns");
+        (void)strv_addf(&l->box->posture,
+                        "userns\tenforced\tan outer one and one for the workloads");
+        if (map->kind == IDMAP_ROOT)
+                r = strv_addf(&l->box->posture, "idmap\tenforced\town range of host ids %u to %u",
+                              map->uid_base, map->uid_base + map->count - 1);
+        else if (map->kind == IDMAP_USER)
+                r = strv_addf(&l->box->posture,
+                              "idmap\tenforced\tshared: the caller and his subordinate ids");
+        else
+                r = strv_addf(&l->box->posture, "idmap\tenforced\tsingle id");
+        (void)strv_addf(&l->box->posture, "netns\tenforced\tloopback only");
+        (void)strv_addf(&l->box->posture, "egress\tenforced\tnone: there is no way out");
+        return r;
+}
+
+/* ------------------------------------------------------------------------------ the table */
+
+static int kill_box(struct engine_box *box, struct coffer_error *err)
+{
+        struct ns_data *data = box->data;
+
+        if (box->pidfd >= 0) {
+                (void)sys_pidfd_send_signal(box->pidfd, SIGKILL);
+                (void)child_wait(box->pidfd);
+                close_fd(&box->pidfd);
+        }
+        return data ? cgroup_kill(&data->cgroup, KILL_TIMEOUT_MS, err) : 0;
+}
+
+static int release_box(struct engine_box *box, struct coffer_error *err)
+{
+        struct ns_data *data = box->data;
+        int r = data ? cgroup_remove(&data->cgroup, err) : 0;
+
+        free(data);
+        box->data = NULL;
+        close_fd(&box->socket_fd);
+        close_fd(&box->main_pidfd);
+        strv_release(&box->posture);
+        return r;
+}
+
+static bool oom(const struct engine_box *box)
+{
+        const struct ns_data *data = box->data;
+        bool killed = false;
+
+        return data && cgroup_oom_killed(&data->cgroup, &killed) == 0 && killed;
+}
+
+static const struct {
+        const char *what;
+        int (*run)(struct launch *l);
+} steps[] = {
+        {"decode",  decode          },
+        {"upper",   prepare_upper   },
+        {"cgroup",  make_cgroup     },
+        {"clone",   clone_supervisor},
+        {"maps",    write_maps      },
+        {"userns",  open_userns     },
+        {"sources", open_sources    },
+        {"setup",   send_setup      },
+        {"ready",   hear_ready      },
+        {"posture", describe        },
+};
+
+static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
+                  const struct msg_start *start, struct engine_box *ret_box,
+                  struct coffer_error *err)
+{
+        struct engine_box box = {-EBADF, -EBADF, -EBADF, {0}, -EBADF, NULL};
+        struct launch l = {
+                .box_id = box_id,
+                .box_dir_fd = box_dir_fd,
+                .init_exe_fd = init_exe_fd,
+                .start = start,
+                .box = &box,
+                .exe_fd = -EBADF,
+                .err = err,
+        };
+        int r = 0;
+
+        l.data = calloc(1, sizeof(*l.data));
+        if (!l.data)
+                return error_set(err, -ENOMEM, "launch the box");
+        box.data = l.data;
+        for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++)
+                r = steps[i].run(&l);
+
+        close_fd(&l.exe_fd);
+        for (size_t i = 0; i < l.source_count; i++)
+                close_fd(&l.source_fds[i]);
+        wire_release(&msg_setup_table, &l.setup);
+        if (r < 0) {
+                (void)kill_box(&box, NULL);
+                (void)release_box(&box, NULL);
+                close_fd(&box.userns_fd);
+                return r;
+        }
+        *ret_box = box;
+        return 0;
+}
+
+const struct engine engine_ns = {
+        .name = "ns",
+        .launch = launch,
+        .kill = kill_box,
+        .release = release_box,
+        .oom = oom,
+};

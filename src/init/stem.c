@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The stem.  Landlock domains nest: a process may act on those of its own domain and of domains
+ * below it.  Were main and an exec each to make a domain, neither could signal or trace the other
+ * (KERNEL 17 in ARCHITECTURE.md).  So one process enters the box's domain, and everybody is cloned
+ * from it, with CLONE_PARENT, so that the supervisor is the one who reaps.
+ */
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include "init/init.h"
+#include "init/self.h"
+#include "sandbox/landlock.h"
+
+enum request_kind { REQUEST_MAIN, REQUEST_EXEC, REQUEST_ENTER };
+
+struct request {
+        uint32_t kind;
+};
+
+struct answer {
+        int32_t pid; /* or a negative errno */
+};
+
+#define FDS_MAX 2
+
+static int send_fds(int socket_fd, const void *data, size_t size, const int *fds, size_t count)
+{
+        union {
+                char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+                struct cmsghdr align;
+        } control;
+        struct iovec iov = {(void *)(uintptr_t)data, size};
+        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+        ssize_t n;
+
+        memset(&control, 0, sizeof(control));
+        if (count > 0) {
+                msg.msg_control = control.bytes;
+                msg.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * count);
+                control.align.cmsg_level = SOL_SOCKET;
+                control.align.cmsg_type = SCM_RIGHTS;
+                control.align.cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * count);
+                memcpy(CMSG_DATA(&control.align), fds, sizeof(int) * count);
+        }
+        do
+                n = sendmsg(socket_fd, &msg, MSG_NOSIGNAL);
+        while (n < 0 && errno == EINTR);
+        return n < 0 ? -errno : 0;
+}
+
+static ssize_t recv_fds(int socket_fd, void *data, size_t size, int fds[FDS_MAX])
+{
+        union {
+                char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+                struct cmsghdr align;
+        } control;
+        struct iovec iov = {data, size};
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+        const struct cmsghdr *c;
+        ssize_t n;
+
+        fds[0] = fds[1] = -1;
+        do
+                n = recvmsg(socket_fd, &msg, MSG_CMSG_CLOEXEC);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return -errno;
+        c = CMSG_FIRSTHDR(&msg);
+        if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+                memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+        return n;
+}
+
+/* ---------------------------------------------------------------------- inside the stem */
+
+static pid_t clone_one(bool is_main)
+{
+        /* With CLONE_PARENT the exit signal is the stem's own: SIGCHLD to the supervisor. */
+        struct clone_args args = {.flags = CLONE_PARENT | (is_main ? CLONE_NEWPID : 0)};
+        pid_t pid = sys_clone3(&args);
+
+        /* fork into a PID namespace whose PID 1 has died (KERNEL 19). */
+        return pid == -ENOMEM && !is_main ? -ESRCH : pid;
+}
+
+static int enter(struct inside *in, int fds[FDS_MAX])
+{
+        if (setns(fds[0], CLONE_NEWPID) < 0)
+                return -errno;
+        in->userns_fd = take_fd(&fds[1]);
+        return 0;
+}
+
+static void serve(struct inside *in, int socket_fd)
+{
+        struct request request;
+        struct answer answer;
+        int fds[FDS_MAX];
+
+        while (recv_fds(socket_fd, &request, sizeof(request), fds) == (ssize_t)sizeof(request)) {
+                bool is_main = request.kind == REQUEST_MAIN;
+
+                if (request.kind == REQUEST_ENTER) {
+                        answer.pid = enter(in, fds);
+                } else {
+                        answer.pid = clone_one(is_main);
+                        if (answer.pid == 0) {
+                                (void)close(socket_fd);
+                                workload_run(in, is_main, fds[0]);
+                        }
+                }
+                close_fd(&fds[0]);
+                close_fd(&fds[1]);
+                if (send_fds(socket_fd, &answer, sizeof(answer), NULL, 0) < 0)
+                        return;
+        }
+}
+
+static _Noreturn void stem_main(const struct inside *from, int ruleset_fd, int socket_fd)
+{
+        struct inside in = *from;
+        struct coffer_error err = {0};
+        struct answer answer = {0};
+
+        answer.pid = self_become_supervisor(&in.setup, &err);
+        if (answer.pid == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                answer.pid = error_set(&err, -errno, "set no_new_privs");
+        if (answer.pid == 0 && ruleset_fd >= 0)
+                answer.pid = landlock_enforce(ruleset_fd, &err);
+        close_fd(&ruleset_fd);
+        if (send_fds(socket_fd, &answer, sizeof(answer), NULL, 0) < 0 || answer.pid < 0) {
+                (void)sys_write_all(socket_fd, &err, sizeof(err));
+                _exit(1);
+        }
+        serve(&in, socket_fd);
+        _exit(0);
+}
+
+/* ------------------------------------------------------------------------ for the supervisor */
+
+int stem_start(const struct inside *in, int ruleset_fd, int *ret_fd, pid_t *ret_pid,
+               struct coffer_error *err)
+{
+        cleanup_close int fd = -EBADF;
+        struct answer answer;
+        struct coffer_error why;
+        int ends[2];
+        pid_t pid;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+                return error_set(err, -errno, "create a socket for the stem");
+        pid = fork();
+        if (pid == 0) {
+                (void)close(INIT_SOCKET_FD);
+                (void)close(ends[0]);
+                stem_main(in, ruleset_fd, ends[1]);
+        }
+        (void)close(ends[1]);
+        fd = ends[0];
+        if (pid < 0)
+                return error_set(err, -errno, "fork the stem");
+        if (sys_read(fd, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
+                return error_say(err, -ECHILD, COFFER_ERROR_CONTROL, "the stem of the box died");
+        if (answer.pid < 0) {
+                if (sys_read(fd, &why, sizeof(why)) == (ssize_t)sizeof(why) && err)
+                        *err = why;
+                return answer.pid;
+        }
+        *ret_fd = take_fd(&fd);
+        *ret_pid = pid;
+        return 0;
+}
+
+static int ask(int stem_fd, enum request_kind kind, const int *fds, size_t count, int32_t *ret_pid)
+{
+        struct request request = {kind};
+        struct answer answer;
+        int r = send_fds(stem_fd, &request, sizeof(request), fds, count);
+
+        if (r < 0)
+                return r;
+        if (sys_read(stem_fd, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
+                return -ECHILD;
+        *ret_pid = answer.pid;
+        return answer.pid < 0 ? answer.pid : 0;
+}
+
+int stem_clone(int stem_fd, bool is_main, int socket_fd, pid_t *ret_pid)
+{
+        int32_t pid = 0;
+        int r = ask(stem_fd, is_main ? REQUEST_MAIN : REQUEST_EXEC, &socket_fd, 1, &pid);
+
+        if (r == 0)
+                *ret_pid = pid;
+        return r;
+}
+
+int stem_enter(int stem_fd, int pidns_fd, int userns_fd)
+{
+        int fds[FDS_MAX] = {pidns_fd, userns_fd};
+        int32_t pid;
+
+        return ask(stem_fd, REQUEST_ENTER, fds, FDS_MAX, &pid);
+}

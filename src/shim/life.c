@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/sys.h"
+#include "sandbox/userns.h"
+#include "shim/shim.h"
+#include "store/events.h"
+#include "store/remove.h"
+
+static bool is_helper(const struct shim *s)
+{
+        return (s->start.flags & START_HELPER) != 0;
+}
+
+static void move(struct shim *s, enum box_event on)
+{
+        enum box_state next;
+
+        if (box_state_next(s->state, on, &next) < 0)
+                return; /* not listed: refused */
+        s->state = next;
+        (void)str_copy(s->record.state, sizeof(s->record.state), box_state_name(next));
+}
+
+static void save(struct shim *s, bool last)
+{
+        bool removed = (s->start.flags & START_REMOVE) != 0;
+
+        if (is_helper(s) || (last && removed))
+                return;
+        if (state_write(s->dir_fd, &s->record, last) < 0 && !s->record.error[0])
+                (void)str_copy(s->record.error, sizeof(s->record.error),
+                               "state.json was not written");
+}
+
+void life_event(struct shim *s, const char *action, const char *const *extra)
+{
+        struct event e = {
+                .type = "container",
+                .action = action,
+                .id = s->id,
+                .name = s->start.name,
+                .image = s->start.image,
+                .labels = &s->start.labels,
+                .extra = extra,
+        };
+
+        if (!is_helper(s))
+                (void)event_append(s->home->fd, &e);
+}
+
+int life_signal(struct shim *s, int signal)
+{
+        if (s->main_exited || s->box.main_pidfd < 0)
+                return -ESRCH;
+        return sys_pidfd_send_signal(s->box.main_pidfd, signal);
+}
+
+/* --------------------------------------------------------------------------------- stop */
+
+/*
+ * PID 1 of a namespace never sees a signal it has no handler for (pid_namespaces(7)): waiting out
+ * the grace would be waiting for nothing.  A blocked one may yet be taken by sigwait(3).
+ */
+static bool main_minds(struct shim *s, int signal)
+{
+        char path[64], text[4096];
+        uint64_t caught = 0, blocked = 0;
+        cleanup_close int fd = -EBADF;
+        const char *line;
+        pid_t pid;
+        ssize_t n;
+
+        if (sys_pidfd_pid(s->box.main_pidfd, &pid) < 0)
+                return false;
+        (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+        fd = sys_open(AT_FDCWD, path, O_RDONLY);
+        n = fd < 0 ? fd : sys_read_full(fd, text, sizeof(text) - 1);
+        if (n < 0)
+                return true;
+        text[n] = '\0';
+        line = strstr(text, "\nSigBlk:");
+        blocked = line ? strtoull(line + 8, NULL, 16) : 0;
+        line = strstr(text, "\nSigCgt:");
+        caught = line ? strtoull(line + 8, NULL, 16) : 0;
+        return ((caught | blocked) >> (signal - 1) & 1) != 0;
+}
+
+static void kill_main(void *data)
+{
+        struct shim *s = data;
+
+        s->grace_timer = NULL;
+        (void)life_signal(s, SIGKILL);
+}
+
+void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms)
+{
+        int number = signal ? (int)signal : (int)s->start.stop_signal;
+
+        if (s->main_exited)
+                return;
+        if (grace_ms == UINT32_MAX)
+                grace_ms = s->start.stop_grace_ms;
+        move(s, BOX_EV_STOP);
+        save(s, false);
+        if (number == 0)
+                number = SIGTERM;
+        if (number == SIGKILL || !main_minds(s, number)) {
+                kill_main(s);
+                return;
+        }
+        (void)life_signal(s, number);
+        s->grace_timer = loop_cancel(s->grace_timer);
+        if (loop_after(s->loop, grace_ms, kill_main, s, &s->grace_timer) < 0)
+                kill_main(s);
+}
+
+static void on_timeout(void *data)
+{
+        struct shim *s = data;
+
+        s->timeout_timer = NULL;
+        s->record.timed_out = true;
+        life_stop(s, 0, UINT32_MAX);
+}
+
+/* ------------------------------------------------------------------ from the supervisor */
+
+static void main_started(struct shim *s, struct frame *f)
+{
+        pid_t pid = 0;
+        int r = output_begin(s, f);
+
+        if (r < 0)
+                output_note(s, "output was lost: no memory");
+        if (sys_pidfd_pid(s->box.main_pidfd, &pid) == 0)
+                s->record.pid = (uint32_t)pid;
+        s->record.started_ns = now_ns();
+        move(s, BOX_EV_STARTED);
+        save(s, false);
+        life_event(s, "start", NULL);
+        if (s->process.timeout_ms > 0)
+                (void)loop_after(s->loop, s->process.timeout_ms, on_timeout, s, &s->timeout_timer);
+        clients_main_started(s);
+}
+
+static void main_exited(struct shim *s, const struct frame *f)
+{
+        struct msg_exited m;
+
+        if (frame_decode(f, &m) < 0)
+                return;
+        s->record.exit_code = m.status;
+        wire_release(&msg_exited_table, &m);
+        s->main_exited = true;
+        s->timeout_timer = loop_cancel(s->timeout_timer);
+        s->grace_timer = loop_cancel(s->grace_timer);
+}
+
+/* It never ran: a wrong command, a missing directory, a control that could not be had. */
+static void main_failed(struct shim *s, const struct frame *f)
+{
+        struct coffer_error err;
+
+        (void)frame_error(f, &err);
+        s->main_exited = true;
+        clients_start_failed(s, &err);
+        life_failed(s, &err);
+}
+
+void life_failed(struct shim *s, const struct coffer_error *err)
+{
+        s->record.exit_code = err->kind == COFFER_ERROR_NOT_FOUND        ? 127
+                              : err->kind == COFFER_ERROR_NOT_EXECUTABLE ? 126
+                                                                         : 125;
+        s->record.finished_ns = now_ns();
+        (void)snprintf(s->record.reason, sizeof(s->record.reason), "start failed");
+        (void)snprintf(s->record.error, sizeof(s->record.error), "%s", err->msg);
+        move(s, BOX_EV_FAIL);
+        save(s, true);
+}
+
+static void supervisor_died(struct shim *s)
+{
+        s->supervisor_io = loop_remove(s->supervisor_io);
+        s->supervisor_gone = true;
+        if (!s->main_exited) {
+                s->main_exited = true;
+                s->record.exit_code = 137;
+                (void)str_copy(s->record.reason, sizeof(s->record.reason), "supervisor died");
+                output_note(s, LOG_NOTE_CUT);
+                move(s, BOX_EV_FAIL);
+        }
+        s->timeout_timer = loop_cancel(s->timeout_timer);
+        s->grace_timer = loop_cancel(s->grace_timer);
+        life_check_end(s);
+}
+
+static void on_supervisor(void *data, uint32_t events)
+{
+        struct shim *s = data;
+        struct frame *f = &s->supervisor_reader.frame;
+        int r = channel_recv_step(s->box.socket_fd, &s->supervisor_reader);
+
+        (void)events;
+        if (r == -EAGAIN)
+                return;
+        if (r < 0) {
+                supervisor_died(s);
+                return;
+        }
+        if (f->header.stream != 0)
+                execs_frame(s, f);
+        else if (f->header.type == PROTO_STARTED)
+                main_started(s, f);
+        else if (f->header.type == PROTO_EXITED)
+                main_exited(s, f);
+        else if (f->header.type == PROTO_ERROR)
+                main_failed(s, f);
+        frame_release(f);
+        s->supervisor_reader = FRAME_READER_INIT;
+}
+
+int life_begin(struct shim *s, struct coffer_error *err)
+{
+        int r;
+
+        s->supervisor_reader = FRAME_READER_INIT;
+        r = loop_add(s->loop, s->box.socket_fd, EPOLLIN, on_supervisor, s, &s->supervisor_io);
+        if (r == 0)
+                r = channel_forward(s->box.socket_fd, PROTO_SPAWN, 0, &s->start.process,
+                                    SEND_TIMEOUT_MS);
+        if (r < 0)
+                return error_set(err, r, "tell the supervisor what to run");
+        move(s, BOX_EV_START);
+        return 0;
+}
+
+/* ------------------------------------------------------------------------------- the end */
+
+static int remove_as(void *as_data, int (*fn)(void *data), void *data)
+{
+        const struct shim *s = as_data;
+
+        return userns_run(s->box.userns_fd, fn, data);
+}
+
+int life_remove(struct shim *s)
+{
+        int r = box_remove_files(s->home, s->id,
+                                 s->start.idmap.kind == IDMAP_USER ? remove_as : NULL, s);
+
+        life_event(s, "destroy", NULL);
+        return r;
+}
+
+static void tell_die(struct shim *s)
+{
+        char code[16];
+        const char *extra[] = {"exitCode", code, NULL};
+
+        (void)snprintf(code, sizeof(code), "%u", s->record.exit_code);
+        if (s->record.oom_killed)
+                life_event(s, "oom", NULL);
+        life_event(s, "die", extra);
+}
+
+static void finish(struct shim *s)
+{
+        struct coffer_error err = {0};
+        int r;
+
+        s->finished = true;
+        s->record.oom_killed = s->engine->oom(&s->box);
+        r = s->engine->kill(&s->box, &err);
+        if (r == 0)
+                r = s->engine->release(&s->box, &err);
+        output_end(s);
+        if (r < 0) {
+                (void)str_copy(s->record.reason, sizeof(s->record.reason),
+                               "could not be cleaned up");
+                (void)snprintf(s->record.error, sizeof(s->record.error), "%s", err.msg);
+                move(s, BOX_EV_FAIL);
+        }
+        s->record.pid = 0;
+        if (s->state != BOX_FAILED) {
+                s->record.finished_ns = now_ns();
+                move(s, BOX_EV_EXITED);
+        } else if (s->record.finished_ns == 0) {
+                s->record.finished_ns = now_ns();
+        }
+        save(s, true);
+        if (s->record.started_ns)
+                tell_die(s);
+        s->listen_io = loop_remove(s->listen_io);
+        close_fd(&s->listen_fd);
+        (void)unlinkat(s->dir_fd, "control.sock", 0);
+        if (s->start.flags & START_REMOVE && life_remove(s) < 0)
+                (void)str_copy(s->record.reason, sizeof(s->record.reason), "could not be removed");
+        clients_tell_end(s);
+        execs_free(s);
+        loop_quit(s->loop);
+}
+
+/* The end comes when the supervisor is gone, and with it every process, and all output is read. */
+void life_check_end(struct shim *s)
+{
+        if (s->finished || !s->main_exited || !s->supervisor_gone)
+                return;
+        if (output_is_drained(s))
+                finish(s);
+}

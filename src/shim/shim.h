@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/loop.h"
+#include "engine/engine.h"
+#include "proto/channel.h"
+#include "spec/state.h"
+#include "store/home.h"
+#include "store/identity.h"
+#include "store/log.h"
+#include "store/state.h"
+
+/*
+ * coffer-shim: the monitor of one box, for as long as it runs.
+ *
+ *   main.c     argv, lock, identity, START; then the loop
+ *   life.c     the box's states: started, stopping, gone
+ *   clients.c  control.sock: requests and who waits for what
+ *   execs.c    the further processes that clients asked for
+ *   output.c   main's streams: to the log and to whoever is attached
+ */
+
+#define SHIM_LAUNCH_FD  3
+#define SEND_TIMEOUT_MS 2000
+#define CLIENTS_MAX     1024
+
+struct attachment;
+struct client;
+struct exec;
+
+/**
+ * struct output - main's streams as the shim holds them
+ * @shim:        back pointer
+ * @from:        stdout and stderr of main, or its terminal's master and -1
+ * @io:          their sources
+ * @stdin_fd:    main's stdin, -1 when it has none, or a client has it all
+ * @tty:         @from[0] is a terminal: input goes there too
+ * @attachments: who gets the output
+ * @log:         where it is kept
+ * @logging:     false for a helper run
+ * @linger:      how long the end waits for such a reader
+ */
+struct output {
+        struct shim *shim;
+        int from[2];
+        struct loop_io *io[2];
+        int stdin_fd;
+        bool tty;
+        struct attachment *attachments;
+        struct box_log log;
+        bool logging;
+        bool lingering; /* main is dead and a reader has not taken all of its output */
+        struct loop_timer *linger;
+};
+
+struct shim {
+        const char *id;
+        struct loop *loop;
+        struct home *home;
+        int dir_fd;  /* boxes/<id> */
+        int lock_fd; /* never leaves this process */
+        struct identity identity;
+        struct msg_start start;
+        struct msg_process process; /* main */
+        const struct engine *engine;
+        struct engine_box box;
+        struct loop_io *supervisor_io;
+        struct frame_reader supervisor_reader;
+        int listen_fd;
+        struct loop_io *listen_io;
+        struct client *clients;
+        unsigned client_count;
+        struct exec *execs;
+        uint32_t next_stream;
+        struct output output;
+        enum box_state state;
+        struct box_record record;
+        struct loop_timer *grace_timer;
+        struct loop_timer *timeout_timer;
+        bool main_exited;
+        bool supervisor_gone;
+        bool finished;
+};
+
+/* -------------------------------------------------------------------------------- life.c */
+
+/** life_begin() - the box is launched, its log is open: have main spawned */
+int life_begin(struct shim *s, struct coffer_error *err);
+/** life_stop() - signal main, then SIGKILL after the grace; UINT32_MAX and 0 mean the box's own */
+void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms);
+/** life_signal() - one signal to main, by its pidfd */
+int life_signal(struct shim *s, int signal);
+/** life_failed() - write down why a start failed, for `inspect`; nothing for --rm and helpers */
+void life_failed(struct shim *s, const struct coffer_error *err);
+/** life_check_end() - called when something that the end waits for has happened */
+void life_check_end(struct shim *s);
+/** life_event() - one line in the home's events; @extra as in struct event */
+void life_event(struct shim *s, const char *action, const char *const *extra);
+/** life_remove() - remove the box's files and claims */
+int life_remove(struct shim *s);
+
+/* ----------------------------------------------------------------------------- clients.c */
+
+/** clients_listen() - make control.sock */
+int clients_listen(struct shim *s, struct coffer_error *err);
+/** clients_add() - serve a connected client; @fd is taken; @is_starter: it sent START */
+int clients_add(struct shim *s, int fd, bool is_starter, struct client **ret_client);
+/** clients_main_started() - answer the client whose START this was */
+void clients_main_started(struct shim *s);
+/** clients_start_failed() - tell it why not */
+void clients_start_failed(struct shim *s, const struct coffer_error *err);
+/** clients_tell_end() - EXITED to everybody who waits for main; then forget them all */
+void clients_tell_end(struct shim *s);
+/** client_send() - a frame to one client; it is dropped when it does not take it */
+void client_send(struct client *c, enum proto_type type, const void *message, const int *fds,
+                 size_t fd_count);
+void client_send_error(struct client *c, const struct coffer_error *err);
+
+/* ------------------------------------------------------------------------------- execs.c */
+
+/** execs_start() - hand a client's EXEC on; answers come later */
+void execs_start(struct shim *s, struct client *c, const struct frame *f);
+/** execs_frame() - STARTED, ERROR or EXITED of an exec, from the supervisor */
+void execs_frame(struct shim *s, struct frame *f);
+/** execs_signal() - to the exec of this client; -ESRCH when it has none */
+int execs_signal(struct shim *s, const struct client *c, int signal);
+/** execs_leave() - the client is gone, or detaches: then its exec goes on without it */
+void execs_leave(struct shim *s, const struct client *c, bool detach);
+/** execs_has() - does this client have an exec? */
+bool execs_has(const struct shim *s, const struct client *c);
+uint32_t execs_count(const struct shim *s);
+/** execs_free() - forget all of them; the box is gone */
+void execs_free(struct shim *s);
+
+/* ------------------------------------------------------------------------------ output.c */
+
+/** output_begin() - take over main's far ends, which come with STARTED, and serve them */
+int output_begin(struct shim *s, struct frame *started);
+/**
+ * output_attach() - give a client main's streams
+ * @wanted:   enum proto_stdio
+ * @ret_fds:  the client's ends, for SCM_RIGHTS; close them after sending
+ * @ret_mask: which of them there are
+ */
+int output_attach(struct shim *s, struct client *c, uint32_t wanted, int ret_fds[3],
+                  uint32_t *ret_mask);
+/** output_detach() - a client is gone */
+void output_detach(struct shim *s, const struct client *c);
+int output_resize(struct shim *s, uint32_t rows, uint32_t cols);
+/** output_is_drained() - all that main wrote has been read and handed on */
+bool output_is_drained(struct shim *s);
+/** output_note() - a line of coffer's own in the log */
+void output_note(struct shim *s, const char *text);
+void output_end(struct shim *s);
