@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "cli/cmd.h"
+#include "cli/print.h"
+#include "cli/probe.h"
+
+#define BOX_TIMEOUT_MS 30000
+
+struct doctor_args {
+        const char *format;
+};
+
+static const struct opt doctor_opts[] = {
+        {"format",  'f', "FORMAT", opt_string, offsetof(struct doctor_args, format),
+         "table, json, table TEMPLATE or TEMPLATE"},
+        {0},
+};
+
+static int print_result(struct print *p, const char *name, bool required,
+                        const struct probe_result *result, struct coffer_error *err)
+{
+        cleanup_with(buf_release) struct buf row = BUF_INIT(4096);
+        struct jv v;
+        int r;
+
+        (void)buf_append(&row, "{", 1);
+        (void)print_member(&row, "Control", name);
+        (void)print_member(&row, "State", probe_state_name(result->state));
+        (void)print_member(&row, "Needed", required ? "yes" : "no");
+        (void)print_member(&row, "Detail", result->detail);
+        (void)print_member(&row, "Fix", result->fix);
+        r = buf_append(&row, "}", 1);
+        if (r == 0)
+                r = jv_read(row.data, row.size, &v);
+        return r < 0 ? error_set(err, r, "show %s", name) : print_row(p, v, err);
+}
+
+static void take_error(struct probe_result *result, const struct coffer_error *err)
+{
+        result->state = PROBE_OFF;
+        (void)snprintf(result->detail, sizeof(result->detail), "%.*s", PROBE_TEXT_MAX - 1,
+                       err->msg);
+        (void)snprintf(result->fix, sizeof(result->fix), "%s", err->hint);
+}
+
+/* A box over the host's own files that does nothing and is gone at once. */
+static int run_box(struct coffer_runtime *runtime, struct coffer_error *err)
+{
+        static const char *const command[] = {"/bin/true", NULL};
+        cleanup_with(coffer_spec_freep) struct coffer_spec *spec = NULL;
+        cleanup_with(coffer_process_freep) struct coffer_process *process = NULL;
+        cleanup_with(coffer_box_freep) struct coffer_box *box = NULL;
+        const struct coffer_start_options start = {.size = sizeof(start),
+                                                   .flags = COFFER_START_FOREGROUND};
+        struct coffer_exit end;
+        int r = coffer_spec_new(&spec, err);
+
+        if (r == 0)
+                r = coffer_spec_set_image(spec, "host", err);
+        if (r == 0)
+                r = coffer_spec_set_command(spec, command, err);
+        if (r == 0)
+                r = coffer_spec_set(spec, "rm", "true", err);
+        if (r == 0)
+                r = coffer_box_create(runtime, spec, &box, err);
+        if (r < 0)
+                return r;
+        r = coffer_box_start(box, &start, BOX_TIMEOUT_MS, &process, err);
+        if (r == 0)
+                r = coffer_process_wait(process, BOX_TIMEOUT_MS, &end, err);
+        if (r == 0 && end.status != 0)
+                r = error_say(err, -EIO, COFFER_ERROR_OTHER, "/bin/true ended with status %d%s%s",
+                              end.status, end.reason[0] ? ": " : "", end.reason);
+        if (r < 0)
+                (void)coffer_box_remove(box, COFFER_REMOVE_FORCE, BOX_TIMEOUT_MS, NULL);
+        return r;
+}
+
+/* The home, and a default box in it: what all the rest is for. */
+static int probe_home(struct print *p, bool *ret_works, struct coffer_error *err)
+{
+        cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
+        struct probe_result home = {.state = PROBE_ENFORCED}, box = {.state = PROBE_ENFORCED};
+        struct coffer_error why = {0};
+        int r;
+
+        *ret_works = false;
+        if (coffer_runtime_open(NULL, &runtime, &why) < 0) {
+                take_error(&home, &why);
+                return print_result(p, "home", true, &home, err);
+        }
+        (void)snprintf(home.detail, sizeof(home.detail), "%.*s", PROBE_TEXT_MAX - 1,
+                       coffer_runtime_home(runtime));
+        r = print_result(p, "home", true, &home, err);
+        if (r < 0)
+                return r;
+
+        if (run_box(runtime, &why) < 0)
+                take_error(&box, &why);
+        else
+                (void)snprintf(box.detail, sizeof(box.detail), "a default box has run");
+        *ret_works = box.state == PROBE_ENFORCED;
+        return print_result(p, "box", true, &box, err);
+}
+
+static int cmd_doctor(struct invocation *in)
+{
+        static const struct template_header headers[] = {
+                {NULL, NULL}
+        };
+        struct print p = {.table = "{{.Control}}\t{{.State}}\t{{.Detail}}\t{{.Fix}}",
+                          .headers = headers};
+        struct doctor_args a = {0};
+        struct coffer_error err = {0};
+        bool good = true, works = false;
+        int r;
+
+        if (!command_begin(in, &a))
+                return in->status;
+        p.format = a.format;
+        if (print_begin(&p, &err) < 0)
+                return command_fail(in, &err);
+        r = 0;
+        for (const struct probe *probe = probes; probe->name && r == 0; probe++) {
+                struct probe_result result = {0};
+
+                probe->run(&result);
+                good = good && (!probe->required || result.state == PROBE_ENFORCED);
+                r = print_result(&p, probe->name, probe->required, &result, &err);
+        }
+        if (r == 0)
+                r = probe_home(&p, &works, &err);
+        print_end(&p);
+        if (r < 0)
+                return command_fail(in, &err);
+        return good && works ? 0 : EXIT_FAILED;
+}
+
+const struct command command_doctor = {
+        .name = "doctor",
+        .args = "",
+        .summary = "Find out, by trying, what a box can rely on here",
+        .opts = doctor_opts,
+        .max_args = 0,
+        .run = cmd_doctor,
+};

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/each.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#define AT_ONCE 16 /* boxes that are worked on together */
+
+struct job {
+        const char *reference;
+        struct coffer_box *box;   /* owned */
+        struct coffer_call *call; /* owned; NULL when it needed no waiting, or is over */
+        bool done;
+        int result;
+        struct coffer_error err;
+};
+
+static void begin(struct job *j, struct coffer_runtime *runtime, const struct each_way *way,
+                  void *data)
+{
+        j->result = coffer_box_open(runtime, j->reference, &j->box, &j->err);
+        if (j->result == 0)
+                j->result = way->begin(j->box, data, &j->call, &j->err);
+        j->done = j->result < 0 || !j->call;
+}
+
+static void step(struct job *j)
+{
+        struct coffer_error err = {0};
+        int r = coffer_call_finish(j->call, &err);
+
+        if (r == -EAGAIN)
+                return;
+        j->result = r;
+        j->err = err;
+        j->done = true;
+}
+
+/* Returns when the first may have come further; the others come along. */
+static void wait_for_one(struct job *jobs, size_t count)
+{
+        struct pollfd fds[AT_ONCE];
+        size_t waiting = 0;
+
+        for (size_t i = 0; i < count; i++) {
+                int fd;
+
+                if (jobs[i].done)
+                        continue;
+                step(&jobs[i]);
+                if (jobs[i].done)
+                        continue;
+                fd = coffer_call_fd(jobs[i].call);
+                if (fd < 0) {
+                        jobs[i].result = error_set(&jobs[i].err, fd, "wait for the box");
+                        jobs[i].done = true;
+                        continue;
+                }
+                fds[waiting++] = (struct pollfd){.fd = fd, .events = POLLIN};
+        }
+        if (!jobs[0].done)
+                (void)poll(fds, (nfds_t)waiting, -1);
+}
+
+/* Prints or reports the first job and gives back what it holds; returns whether it went well. */
+static bool end(const struct each_way *way, struct job *j)
+{
+        bool good = j->result == 0;
+
+        if (good && way->print)
+                way->print(j->reference, j->box, j->call);
+        else if (good)
+                (void)puts(j->reference);
+        if (!good) {
+                (void)fflush(stdout); /* in the order in which things happened */
+                command_report(&j->err);
+                good = way->missing_is_fine && j->err.kind == COFFER_ERROR_NO_SUCH_BOX;
+        }
+        j->call = coffer_call_free(j->call);
+        j->box = coffer_box_free(j->box);
+        return good;
+}
+
+int each_of(const struct invocation *in, struct coffer_runtime *runtime, char *const *references,
+            const struct each_way *way, void *data)
+{
+        struct job *jobs = calloc(AT_ONCE, sizeof(*jobs));
+        size_t count = 0;
+        int status = 0;
+
+        if (!jobs) {
+                struct coffer_error err = {0};
+
+                (void)error_set(&err, -ENOMEM, "begin");
+                return command_fail(in, &err);
+        }
+        while (count > 0 || *references) {
+                while (count < AT_ONCE && *references) {
+                        jobs[count] = (struct job){.reference = *references++};
+                        begin(&jobs[count++], runtime, way, data);
+                }
+                /* What is done is printed only when all before it is. */
+                while (count > 0 && jobs[0].done) {
+                        if (!end(way, &jobs[0]))
+                                status = EXIT_FAILED;
+                        memmove(jobs, jobs + 1, --count * sizeof(*jobs));
+                }
+                if (count > 0 && (count == AT_ONCE || !*references))
+                        wait_for_one(jobs, count);
+        }
+        free(jobs);
+        return status;
+}
+
+int each_box(const struct invocation *in, const struct each_way *way, void *data)
+{
+        cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
+        int status = command_open_home(in, &runtime);
+
+        return status != 0 ? status : each_of(in, runtime, in->argv, way, data);
+}
