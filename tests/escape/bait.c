@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * On the host, as whoever runs the boxes: a process, sockets, shared memory and files that no box
+ * may see, and a listener for signals.  Prints them as ESCAPE_NAME=value, "ready", and removes them
+ * when its stdin ends.
+ */
+
+#include "escape.h"
+
+#include <base/cleanup.h>
+#include <base/str.h>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+static char heard_path[512];
+
+/* SIGURG does nothing to who does not listen for it, so that sending it to everybody is harmless.
+ */
+static void on_signal(int sig)
+{
+        int saved_errno = errno;
+        int fd = open(heard_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+        if (fd >= 0)
+                (void)close(fd);
+        errno = saved_errno;
+}
+
+static int listen_abstract(const char *word)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(word));
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0 || strlen(word) > sizeof(address.sun_path) - 2)
+                return -1;
+        memcpy(address.sun_path + 1, word, strlen(word));
+        if (bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, 64) < 0)
+                return -1;
+        printf("ESCAPE_ABSTRACT=%s\n", word);
+        return fd;
+}
+
+static int listen_loopback(void)
+{
+        struct sockaddr_in address = {.sin_family = AF_INET,
+                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t length = sizeof(address);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, 64) < 0 ||
+            getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+                return -1;
+        printf("ESCAPE_PORT=%u\n", ntohs(address.sin_port));
+        return fd;
+}
+
+static int make_shm(key_t key)
+{
+        int id = shmget(key, 4096, IPC_CREAT | IPC_EXCL | 0600);
+
+        if (id >= 0)
+                printf("ESCAPE_SHM_KEY=%d\n", key);
+        return id;
+}
+
+static int make_file(const char *name, const char *path)
+{
+        cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+        if (fd < 0)
+                return -1;
+        printf("ESCAPE_%s=%s\n", name, path);
+        return 0;
+}
+
+static int print_namespaces(void)
+{
+        static const char *const kinds[] = {"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"};
+
+        for (size_t i = 0; i < ELEMENTS(kinds); i++) {
+                char path[64];
+                char link[64] = "";
+
+                (void)snprintf(path, sizeof(path), "/proc/self/ns/%s", kinds[i]);
+                if (readlink(path, link, sizeof(link) - 1) < 0)
+                        return -1;
+                printf("ESCAPE_NS_%s=%s\n", kinds[i], link);
+        }
+        return 0;
+}
+
+int bait_main(const char *dir, const char *word)
+{
+        static const int patient[] = {SIGHUP, SIGINT, SIGTERM};
+        char shm_path[300];
+        char file_path[600];
+        char host[256] = "";
+        char rest[64];
+        int shm_id;
+        int r = 1;
+
+        (void)snprintf(heard_path, sizeof(heard_path), "%s/heard", dir);
+        (void)snprintf(shm_path, sizeof(shm_path), "/dev/shm/%s", word);
+        (void)snprintf(file_path, sizeof(file_path), "%s/%s", dir, word);
+        /* It ends with its stdin, so that what it made is always removed. */
+        for (size_t i = 0; i < ELEMENTS(patient); i++)
+                (void)signal(patient[i], SIG_IGN);
+        if (signal(SIGURG, on_signal) == SIG_ERR || gethostname(host, sizeof(host) - 1) < 0)
+                return 1;
+
+        shm_id = make_shm((key_t)(0x10000000 | getpid()));
+        if (shm_id >= 0 && listen_abstract(word) >= 0 && listen_loopback() >= 0 &&
+            make_file("SHM_PATH", shm_path) == 0 && make_file("CANARY", file_path) == 0 &&
+            print_namespaces() == 0) {
+                printf("ESCAPE_HOST_PID=%d\nESCAPE_WORD=%s\nESCAPE_CANARY_NAME=%s\n"
+                       "ESCAPE_HOSTNAME=%s\nready\n",
+                       getpid(), word, word, host);
+                r = 0;
+                while (r == 0 && read(STDIN_FILENO, rest, sizeof(rest)) != 0)
+                        ;
+        }
+        if (shm_id >= 0)
+                (void)shmctl(shm_id, IPC_RMID, NULL);
+        (void)unlink(shm_path);
+        return r;
+}
