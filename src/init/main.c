@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -359,6 +360,7 @@ int main(void)
         struct coffer_error err = {0};
 
         (void)prctl(PR_SET_NAME, "coffer-init");
+        (void)umask(0); /* what is made here has the mode that is said */
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (start(&server, &err) < 0) {
                 (void)channel_send_error(INIT_SOCKET_FD, 0, &err, SEND_TIMEOUT_MS);

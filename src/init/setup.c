@@ -214,10 +214,11 @@ static int write_map(struct build *b, const char *name, uint32_t self)
         char path[64], text[128];
         int r;
 
-        if (self == 0)
-                (void)snprintf(text, sizeof(text), "0 0 %" PRIu32 "\n", count);
-        else if (count == 1)
+        /* A line must lie within one line of the outer map, which may have a seam after id 0. */
+        if (count == 1)
                 (void)snprintf(text, sizeof(text), "%" PRIu32 " 0 1\n", self);
+        else if (self == 0)
+                (void)snprintf(text, sizeof(text), "0 0 1\n1 1 %" PRIu32 "\n", count - 1);
         else if (self >= count - 1)
                 (void)snprintf(text, sizeof(text), "0 1 %" PRIu32 "\n%" PRIu32 " 0 1\n", count - 1,
                                self);

@@ -391,11 +391,31 @@ static int attach_named(struct mount_root *root, int mount_fd, const char *name)
         return dir_fd < 0 ? dir_fd : attach(mount_fd, dir_fd);
 }
 
+/*
+ * What every box has, as the uppermost lower layer: the mount points are there whatever the image
+ * is and whoever owns it, nothing of ours ends up in the box's writable layer, and an image whose
+ * /proc or /dev is a symlink has a directory there after all.
+ */
+static int make_skeleton(struct mount_root *root)
+{
+        static const char *const dirs[] = {"skel", "skel/proc", "skel/sys", "skel/dev", "skel/etc"};
+        static const char *const files[] = {"skel/etc/hostname", "skel/etc/hosts",
+                                            "skel/etc/resolv.conf"};
+
+        for (size_t i = 0; i < ELEMENTS(dirs); i++)
+                if (mkdirat(root->scratch_fd, dirs[i], 0755) < 0)
+                        return -errno;
+        for (size_t i = 0; i < ELEMENTS(files); i++)
+                if (mknodat(root->scratch_fd, files[i], S_IFREG | 0644, 0) < 0)
+                        return -errno;
+        return 0;
+}
+
 /* Layers get short names below the scratch, which is the working directory meanwhile. */
 static int attach_layers(const struct msg_setup *setup, const int *source_fds,
                          struct mount_root *root, char *lower, size_t size)
 {
-        size_t used = 0;
+        size_t used = (size_t)snprintf(lower, size, "skel");
 
         for (size_t i = 0; i < setup->overlay_lower.count; i++) {
                 uint64_t source;
@@ -409,7 +429,7 @@ static int attach_layers(const struct msg_setup *setup, const int *source_fds,
                 r = attach_named(root, source_fds[source], name);
                 if (r < 0)
                         return r;
-                r = snprintf(lower + used, size - used, "%s%s", i ? ":" : "", name);
+                r = snprintf(lower + used, size - used, ":%s", name);
                 if (r < 0 || (size_t)r >= size - used)
                         return -E2BIG;
                 used += (size_t)r;
@@ -426,7 +446,9 @@ static int make_overlay(const struct msg_setup *setup, const int *source_fds,
 
         if (setup->overlay_upper >= setup->sources.count)
                 return -EINVAL;
-        r = attach_layers(setup, source_fds, root, lower, sizeof(lower));
+        r = make_skeleton(root);
+        if (r == 0)
+                r = attach_layers(setup, source_fds, root, lower, sizeof(lower));
         if (r == 0)
                 r = attach_named(root, source_fds[setup->overlay_upper], "u");
         if (r < 0)

@@ -73,6 +73,8 @@ static int make_dir(struct launch *l, int dir_fd, const char *name)
 
         if (mkdirat(dir_fd, name, 0755) < 0)
                 return errno == EEXIST ? 0 : -errno;
+        if (fchmodat(dir_fd, name, 0755, 0) < 0) /* our umask is strict */
+                return -errno;
         return fchownat(dir_fd, name, uid, as_root(l) ? l->start->idmap.gid_base : (gid_t)-1,
                         AT_SYMLINK_NOFOLLOW) < 0
                        ? -errno
