@@ -210,12 +210,31 @@ void cgroup_find_v2(struct cgroup_host *ret_host)
         *ret_host = host;
 }
 
+/*
+ * A directory hands controllers down or holds processes, not both; the tree's root alone, which has
+ * no cgroup.type, is free.  Not even trying matters: to enable pids there works, and turns the
+ * directory into a threaded domain whose children nothing can be put into.
+ */
+static bool may_hand_down(int fd)
+{
+        char text[16];
+
+        return faccessat(fd, "cgroup.type", F_OK, 0) < 0 ||
+               (cgroup_read(fd, "cgroup.procs", text, sizeof(text)) == 0 && text[0] == '\0');
+}
+
 static void read_controllers(struct cgroup_host *host)
 {
         cleanup_close int fd = cgroup_open_v2_dir(host->v2_root, host->v2_parent);
+        const char *file = "cgroup.controllers";
         char offered[256];
 
-        if (fd < 0 || cgroup_read(fd, "cgroup.controllers", offered, sizeof(offered)) < 0)
+        if (fd < 0)
+                return;
+        host->v2_busy = !may_hand_down(fd);
+        if (host->v2_busy)
+                file = "cgroup.subtree_control";
+        if (cgroup_read(fd, file, offered, sizeof(offered)) < 0)
                 return;
         for (unsigned c = 0; c < CGROUP_CONTROLLER_COUNT; c++)
                 if (cgroup_has_word(offered, controller_names[c]))

@@ -219,8 +219,9 @@ int cgroup_freeze(struct cgroup *cg, unsigned timeout_ms, struct coffer_error *e
         } else {
                 (void)error_say(err, -EOPNOTSUPP, COFFER_ERROR_HOST,
                                 "cgroup: nothing here can freeze this box");
-                error_hint(err, "boxes of root can be paused, and those of a user in a delegated "
-                                "cgroup (systemd-run --user --scope -p Delegate=yes)");
+                error_hint(err,
+                           "boxes of root can be paused, and those of a user that were started "
+                           "by systemd-run --user --scope");
                 return -EOPNOTSUPP;
         }
         if (r < 0) {
@@ -349,6 +350,7 @@ int cgroup_read_stats(const struct cgroup *cg, struct cgroup_stats *ret_stats)
         for (size_t i = 0; i < ELEMENTS(stat_rows) && cg->mode != CGROUP_NONE; i++) {
                 int fd = stat_rows[i].v1 == CGROUP_CONTROLLER_COUNT ? cg->leaf_fd[CGROUP_LOAD]
                                                                     : cg->v1_fd[stat_rows[i].v1];
+                void *field = (char *)&stats + stat_rows[i].field;
                 uint64_t value;
                 int r;
 
@@ -359,7 +361,7 @@ int cgroup_read_stats(const struct cgroup *cg, struct cgroup_stats *ret_stats)
                         continue;
                 if (r < 0)
                         return r;
-                *(uint64_t *)((char *)&stats + stat_rows[i].field) = value / stat_rows[i].divisor;
+                *(uint64_t *)field = value / stat_rows[i].divisor;
         }
         *ret_stats = stats;
         return 0;

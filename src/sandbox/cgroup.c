@@ -233,7 +233,9 @@ static const struct {
 
 static bool is_asked(const struct cgroup_limits *l, size_t row)
 {
-        return *(const uint64_t *)((const char *)l + limit_rows[row].field) != 0;
+        const void *field = (const char *)l + limit_rows[row].field;
+
+        return *(const uint64_t *)field != 0;
 }
 
 static int refuse_limit(const struct cgroup_host *host, size_t row, struct coffer_error *err)
@@ -244,11 +246,17 @@ static int refuse_limit(const struct cgroup_host *host, size_t row, struct coffe
                         "cgroup: %s cannot be set: no %s controller can be used here",
                         limit_rows[row].option, name);
         if (geteuid() != 0 && host->v2_root)
-                error_hint(err, "run it as root, or in a delegated cgroup: systemd-run --user "
-                                "--scope -p Delegate=yes coffer ...; or --allow-degraded cgroup");
+                error_hint(err,
+                           "run it by systemd-run --user --scope coffer ... or as root, or use "
+                           "--allow-degraded cgroup");
         else if (geteuid() != 0)
                 error_hint(err, "run it as root (cgroup v1 limits are root's), or use "
                                 "--allow-degraded cgroup");
+        else if (host->v2_busy)
+                error_hint(err,
+                           "move all processes of the cgroup '%s/' into one below it, or use "
+                           "--allow-degraded cgroup",
+                           host->v2_parent);
         else
                 error_hint(err, "mount %s with the %s controller, or use --allow-degraded cgroup",
                            CGROUP_V1_ROOT, name);
@@ -278,9 +286,6 @@ static int set_limit_row(struct cgroup *cg, const struct cgroup_host *host,
         if (r < 0) {
                 (void)error_set(err, r, "cgroup: set %s", limit_rows[row].option);
                 error_kind(err, COFFER_ERROR_CONTROL);
-                if (r == -EBUSY)
-                        error_hint(err, "processes in the cgroup above keep its controllers from "
-                                        "being handed down: move them to a leaf of it");
         }
         return r;
 }

@@ -67,13 +67,15 @@ struct cgroup_limits {
  * @v2_root:        mount point of the v2 tree; NULL when there is none
  * @v2_usable:      directories can be made in @v2_parent and processes put into them
  * @v2_parent:      where box directories go, below @v2_root; "" is @v2_root itself
- * @v2_controllers: bit 1 << enum cgroup_controller, as offered in @v2_parent
+ * @v2_busy:        @v2_parent holds processes itself, so it can hand down no more controllers
+ * @v2_controllers: bit 1 << enum cgroup_controller, as can be handed down from @v2_parent
  * @v1_controllers: likewise, as v1 hierarchies that the caller may write to
  */
 struct cgroup_host {
         enum cgroup_mode mode;
         const char *v2_root;
         bool v2_usable;
+        bool v2_busy;
         char v2_parent[CGROUP_PATH_MAX];
         uint32_t v2_controllers;
         uint32_t v1_controllers;

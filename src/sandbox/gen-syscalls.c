@@ -14,7 +14,7 @@
 #define NUMBERS_MAX 1024
 
 struct row {
-        const char *name;
+        char name[40];
         int x86_64;
         int aarch64;
 };
@@ -61,7 +61,9 @@ static void add(const char *name, int x86_64, int aarch64)
                 (void)fprintf(stderr, "gen-syscalls: too many system calls\n");
                 exit(1);
         }
-        rows[count++] = (struct row){name, x86_64, aarch64};
+        rows[count] = (struct row){.x86_64 = x86_64, .aarch64 = aarch64};
+        (void)snprintf(rows[count].name, sizeof(rows[count].name), "%s", name);
+        count++;
 }
 
 /* Negative numbers are libseccomp's own, for calls that the architecture does not have. */
@@ -83,12 +85,12 @@ int main(void)
 
         for (size_t a = 0; a < sizeof(arches) / sizeof(arches[0]); a++)
                 for (int nr = 0; nr < NUMBERS_MAX; nr++) {
-                        /* Never freed: the table keeps it, and the program ends soon. */
                         char *name = seccomp_syscall_resolve_num_arch(arches[a], nr);
 
                         if (name)
                                 add(name, number(SCMP_ARCH_X86_64, name),
                                     number(SCMP_ARCH_AARCH64, name));
+                        free(name);
                 }
         for (size_t i = 0; i < sizeof(newer) / sizeof(newer[0]); i++)
                 add(newer[i].name, newer[i].x86_64, newer[i].aarch64);

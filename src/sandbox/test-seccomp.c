@@ -453,38 +453,46 @@ TEST(unshare_and_mount_need_sys_admin)
         buf_release(&c.bpf);
 }
 
+static uint64_t random_state;
+
+static uint32_t random_below(uint32_t n)
+{
+        random_state = random_state * 6364136223846793005U + 1442695040888963407U;
+        return (uint32_t)(random_state >> 33) % n;
+}
+
 /* Any table, also one whose jumps do not fit into 8 bits. */
 TEST(random_profiles_do_what_they_say)
 {
         static struct seccomp_test tests[40][6];
         static struct seccomp_check checks[20];
         static struct seccomp_rule rules[300];
-        uint64_t state = t_seed() * 2654435761U + 1;
         size_t calls_count, largest = 0;
         const struct seccomp_call *calls = seccomp_calls(&calls_count);
 
+        random_state = t_seed();
         for (int round = 0; round < 30; round++) {
                 struct seccomp_profile profile = {.rules = rules};
                 struct compare c = {&profile, 0, (enum seccomp_arch)(round % 2)};
                 size_t insns;
 
-#define RANDOM(n) \
-        ((state = state * 6364136223846793005U + 1442695040888963407U), (state >> 33) % (n))
                 for (size_t i = 0; i < ELEMENTS(checks); i++) {
-                        checks[i] = (struct seccomp_check){tests[i], 1 + RANDOM(6), RANDOM(2),
-                                                           (uint16_t)(1 + RANDOM(40))};
+                        checks[i] = (struct seccomp_check){tests[i], 1 + random_below(6),
+                                                           random_below(2),
+                                                           (uint16_t)(1 + random_below(40))};
                         for (size_t j = 0; j < checks[i].count; j++)
                                 tests[i][j] = (struct seccomp_test){
-                                        (uint8_t)RANDOM(2), RANDOM(2) ? UINT32_MAX : 0x10000001,
-                                        (uint32_t)argument_values[RANDOM(16)],
-                                        j + 1 < checks[i].count && RANDOM(3) == 0};
+                                        (uint8_t)random_below(2),
+                                        random_below(2) ? UINT32_MAX : 0x10000001,
+                                        (uint32_t)argument_values[random_below(16)],
+                                        j + 1 < checks[i].count && random_below(3) == 0};
                 }
-                profile.count = RANDOM(ELEMENTS(rules));
+                profile.count = random_below(ELEMENTS(rules));
                 for (size_t i = 0; i < profile.count; i++)
                         rules[i] = (struct seccomp_rule){
-                                calls[RANDOM(calls_count)].name, SECCOMP_ALWAYS,
-                                RANDOM(3) ? NULL : &checks[RANDOM(ELEMENTS(checks))],
-                                RANDOM(9) ? 0 : ENOSYS};
+                                calls[random_below((uint32_t)calls_count)].name, SECCOMP_ALWAYS,
+                                random_below(3) ? NULL : &checks[random_below(ELEMENTS(checks))],
+                                random_below(9) ? 0 : ENOSYS};
                 compile(&c);
                 (void)code_of(&c.bpf, &insns);
                 largest = insns > largest ? insns : largest;
@@ -567,7 +575,7 @@ static int calls_for_real(void)
         NEED(syscall(SYS_socket, AF_NETLINK, SOCK_RAW, 0) >= 0);
         NEED(syscall(SYS_socket, AF_INET, SOCK_STREAM, 0) >= 0);
         NEED(syscall(SYS_socket, AF_INET6, SOCK_DGRAM, 0) >= 0);
-        NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
         NEED(FAILS(EPERM, SYS_unshare, 0x10000000));
         NEED(FAILS(EPERM, SYS_unshare, 0));
         NEED(FAILS(EPERM, SYS_clone, 0x10000000 | SIGCHLD, 0, 0, 0, 0));
