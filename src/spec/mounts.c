@@ -59,15 +59,16 @@ int mounts_add(struct spec_mounts *to, struct spec_mount *m, struct coffer_error
         int r = 0;
 
         if (!m->target)
-                r = error_say(err, -EINVAL, COFFER_ERROR_USAGE, "no target is given");
+                r = value_refuse(err, -EINVAL, "add target=/PATH", "no target is given", NULL);
         else if (mounts_find(to, m->target))
                 r = value_refuse(err, -EEXIST, "give each target once", "there are two mounts at",
                                  m->target);
         else if (to->count >= SPEC_MOUNTS_MAX)
-                r = error_say(err, -E2BIG, COFFER_ERROR_USAGE, "more than %d mounts",
-                              SPEC_MOUNTS_MAX);
+                r = value_refuse(err, -E2BIG, "mount a directory that holds several",
+                                 "more than 512 mounts", NULL);
         else if (m->kind == SPEC_BIND && !m->source)
-                r = error_say(err, -EINVAL, COFFER_ERROR_USAGE, "no source is given");
+                r = value_refuse(err, -EINVAL, "add source=/DIR or source=./DIR",
+                                 "no source is given", NULL);
         if (r < 0) {
                 mount_release(m);
                 return r;
@@ -160,6 +161,11 @@ static bool is_guarded(const char *path)
         return below;
 }
 
+bool mount_may_cover(const char *path)
+{
+        return !str_eq(path, "/") && !is_guarded(path);
+}
+
 int mount_set_target(struct spec_mount *m, const char *path, struct coffer_error *err)
 {
         cleanup_free char *target = NULL;
@@ -172,8 +178,8 @@ int mount_set_target(struct spec_mount *m, const char *path, struct coffer_error
                 return value_refuse(err, -EINVAL, "write the path without '..'",
                                     "'..' in the target", path);
         if (r == -ENAMETOOLONG)
-                return error_say(err, -EINVAL, COFFER_ERROR_USAGE,
-                                 "the target is longer than %d bytes", SPEC_PATH_MAX);
+                return value_refuse(err, -EINVAL, "use a shorter path",
+                                    "the target is longer than 4095 bytes", NULL);
         if (r < 0)
                 return value_refuse(err, -EINVAL, "a target begins with '/'",
                                     "the target is not an absolute path:", path);
@@ -199,8 +205,8 @@ int mount_set_source(struct spec_mount *m, const char *source, struct coffer_err
                 return value_refuse(err, -EINVAL, "write /DIR or ./DIR; a volume is type=volume",
                                     "the source is neither absolute nor begins with '.':", source);
         if (m->kind == SPEC_BIND && strlen(source) > SPEC_PATH_MAX)
-                return error_say(err, -EINVAL, COFFER_ERROR_USAGE,
-                                 "the source is longer than %d bytes", SPEC_PATH_MAX);
+                return value_refuse(err, -EINVAL, "use a shorter path",
+                                    "the source is longer than 4095 bytes", NULL);
         if (m->kind == SPEC_VOLUME && !spec_is_volume_name(source))
                 return value_refuse(err, -EINVAL,
                                     strchr(source, '/') ? "a directory is written /DIR or ./DIR"
@@ -276,8 +282,25 @@ static int set_gid(struct spec_mount *m, const char *value)
 /* Two words of one group contradict or repeat each other. */
 enum group { WRITE, EXEC, COPY, SUID, DEV, TRAVEL, DEPTH, SIZE, MODE, INODES, UID, GID };
 
-#define FLAG(field) offsetof(struct spec_mount, field)
-#define ALWAYS      SIZE_MAX /* says what is so anyway */
+#define ALWAYS SIZE_MAX /* says what is so anyway */
+
+#define TRUTH(w, on, what)                                                  \
+        {                                                                   \
+                .word = (w), .kinds = (on), .group = (what), .flag = ALWAYS \
+        }
+#define REFUSED(w, on, what, h)                                             \
+        {                                                                   \
+                .word = (w), .kinds = (on), .group = (what), .refused = (h) \
+        }
+#define NUMBER(w, what, fn)                                                        \
+        {                                                                          \
+                .word = (w), .kinds = ON(SPEC_TMPFS), .group = (what), .set = (fn) \
+        }
+#define FLAG(w, on, what, field, is)                                      \
+        {                                                                 \
+                .word = (w), .kinds = (on), .group = (what),              \
+                .flag = offsetof(struct spec_mount, field), .value = (is) \
+        }
 
 /* The words of -v and --tmpfs.  A row with a hint is refused. */
 static const struct option {
@@ -289,29 +312,29 @@ static const struct option {
         int (*set)(struct spec_mount *m, const char *value);
         const char *refused;
 } options[] = {
-        {"ro",             ON_ALL,              WRITE,                 FLAG(read_only),                                     true},
-        {"rw",                ON_ALL,                                WRITE,                                FLAG(read_only),                                               false},
-        {"noexec",           ON_ALL,                              EXEC,                                            FLAG(no_exec),                                 true},
-        {"exec",   ON_ALL,                  EXEC,FLAG(no_exec),          false},
-        {"nocopy",            ON(SPEC_VOLUME), COPY,                      FLAG(no_copy),                                                                true},
-        {"nosuid",ON_ALL,     SUID,ALWAYS},
-        {"nodev",         ON_ALL,                                 DEV,                                              ALWAYS                                                                                                   },
-        {"private",          ON_TREES,               TRAVEL, ALWAYS},
-        {"rprivate",        ON_TREES,          TRAVEL,           ALWAYS                                                       },
-        {"rbind",       ON(SPEC_BIND),           DEPTH,                 ALWAYS                                                   },
-        {"size=",          ON(SPEC_TMPFS),          SIZE,                .set = set_size                                            },
-        {"mode=",          ON(SPEC_TMPFS),      MODE,              .set = set_mode                                  },
-        {"nr_inodes=",          ON(SPEC_TMPFS),      INODES,                  .set = set_inodes                                        },
-        {"uid=",     ON(SPEC_TMPFS), UID,           .set = set_uid                           },
-        {"gid=",           ON(SPEC_TMPFS),            GID,                              .set = set_gid                                                        },
-        {"suid",           ON_ALL,      SUID,             .refused = NO_SUID                    },
-        {"dev",           ON_ALL,              DEV,                          .refused = NO_SUID                                              },
-        {"z",            ON_TREES,               TRAVEL,                    .refused = NO_LABELS                           },
-        {"Z",              ON_TREES,              TRAVEL,               .refused = NO_LABELS                          },
-        {"shared",              ON_TREES,            TRAVEL,              .refused = NO_SHARED                              },
-        {"rshared",         ON_TREES,       TRAVEL,           .refused = NO_SHARED                            },
-        {"slave",        ON_TREES,           TRAVEL,                    .refused = NO_SHARED                                        },
-        {"rslave",          ON_TREES,              TRAVEL,                   .refused = NO_SHARED                              },
+        FLAG("ro", ON_ALL, WRITE, read_only, true),
+        FLAG("rw", ON_ALL, WRITE, read_only, false),
+        FLAG("noexec", ON_ALL, EXEC, no_exec, true),
+        FLAG("exec", ON_ALL, EXEC, no_exec, false),
+        FLAG("nocopy", ON(SPEC_VOLUME), COPY, no_copy, true),
+        TRUTH("nosuid", ON_ALL, SUID),
+        TRUTH("nodev", ON_ALL, DEV),
+        TRUTH("private", ON_TREES, TRAVEL),
+        TRUTH("rprivate", ON_TREES, TRAVEL),
+        TRUTH("rbind", ON(SPEC_BIND), DEPTH),
+        NUMBER("size=", SIZE, set_size),
+        NUMBER("mode=", MODE, set_mode),
+        NUMBER("nr_inodes=", INODES, set_inodes),
+        NUMBER("uid=", UID, set_uid),
+        NUMBER("gid=", GID, set_gid),
+        REFUSED("suid", ON_ALL, SUID, NO_SUID),
+        REFUSED("dev", ON_ALL, DEV, NO_SUID),
+        REFUSED("z", ON_TREES, TRAVEL, NO_LABELS),
+        REFUSED("Z", ON_TREES, TRAVEL, NO_LABELS),
+        REFUSED("shared", ON_TREES, TRAVEL, NO_SHARED),
+        REFUSED("rshared", ON_TREES, TRAVEL, NO_SHARED),
+        REFUSED("slave", ON_TREES, TRAVEL, NO_SHARED),
+        REFUSED("rslave", ON_TREES, TRAVEL, NO_SHARED),
 };
 
 static const char *const kind_names[] = {"bind", "volume", "tmpfs"};

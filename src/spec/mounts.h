@@ -19,6 +19,8 @@ int mounts_add_tmpfs(struct spec_mounts *to, const char *value, struct coffer_er
 
 /** mount_init() - overwrite @m with the defaults of its kind */
 void mount_init(struct spec_mount *m, enum spec_mount_kind kind);
+/** mount_may_cover() - something may be mounted at this clean path */
+bool mount_may_cover(const char *path);
 /** mount_set_target() - check @path and make it the target */
 int mount_set_target(struct spec_mount *m, const char *path, struct coffer_error *err);
 /** mount_set_source() - check @source for the kind of @m and make it the source */

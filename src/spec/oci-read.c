@@ -86,12 +86,13 @@ static int read_text(const struct reader *rd, const struct json_value *v, enum j
                 r = json_get_string(&rd->raw, pointer, JSON_OPTIONAL, &bytes, rd->err);
         if (r < 0)
                 return r;
-        if (bytes) {
+        if (bytes)
                 r = base64_decode(bytes, ret_text);
-                return r < 0 ? json_say(v, rd->err, "has raw bytes that are not base64") : 0;
-        }
-        *ret_text = strdup(text);
-        return *ret_text ? 0 : error_set(rd->err, -ENOMEM, "read a string");
+        if (r == -EINVAL)
+                return json_say(v, rd->err, "has raw bytes that are not base64");
+        if (!bytes)
+                r = (*ret_text = strdup(text)) ? 0 : -ENOMEM;
+        return r < 0 ? error_set(rd->err, r, "read a string") : 0;
 }
 
 /* Puts the place before what spec_set() says. */

@@ -263,14 +263,14 @@ static void put_process(struct writer *w, const struct spec *s)
 static const struct {
         const char *destination;
         const char *type;
-        const char *const options[8];
+        const char *options; /* one per word */
 } own_mounts[OCI_OWN_MOUNTS] = {
-        {"/proc",       "proc",   {"nosuid", "noexec", "nodev"}                                    },
-        {"/dev",        "tmpfs",  {"nosuid", "noexec", "mode=755"}                                 },
-        {"/dev/pts",    "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}},
-        {"/dev/shm",    "tmpfs",  {"nosuid", "noexec", "nodev", "mode=1777"}                       },
-        {"/dev/mqueue", "mqueue", {"nosuid", "noexec", "nodev"}                                    },
-        {"/sys",        "sysfs",  {"nosuid", "noexec", "nodev", "ro"}                              },
+        {"/proc",       "proc",   "nosuid noexec nodev"                              },
+        {"/dev",        "tmpfs",  "nosuid noexec mode=755"                           },
+        {"/dev/pts",    "devpts", "nosuid noexec newinstance ptmxmode=0666 mode=0620"},
+        {"/dev/shm",    "tmpfs",  "nosuid noexec nodev mode=1777"                    },
+        {"/dev/mqueue", "mqueue", "nosuid noexec nodev"                              },
+        {"/sys",        "sysfs",  "nosuid noexec nodev ro"                           },
 };
 
 __attribute__((format(printf, 2, 3))) static void put_option(struct writer *w, const char *format,
@@ -293,8 +293,12 @@ static void put_own_mounts(struct writer *w, const struct spec *s)
                 put_text(w, "type", own_mounts[i].type);
                 put_text(w, "source", own_mounts[i].type);
                 open_array(w, "options");
-                for (const char *const *option = own_mounts[i].options; *option; option++)
-                        put_text(w, NULL, *option);
+                for (const char *p = own_mounts[i].options; *p != '\0'; p += strspn(p, " ")) {
+                        size_t size = strcspn(p, " ");
+
+                        put_option(w, "%.*s", (int)size, p);
+                        p += size;
+                }
                 if (str_eq(own_mounts[i].destination, "/dev/shm"))
                         put_option(w, "size=%" PRIu64, s->shm_bytes);
                 close_level(w);

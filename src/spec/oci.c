@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spec/oci.h"
 
-#include <stdlib.h>
-
-#include "base/cleanup.h"
 #include "spec/value.h"
 
 #define LOG_FILES_MAX 1000
@@ -12,46 +9,65 @@
 static const char *const here_words[] = {"off", "rw", "ro", NULL};
 static const char *const network_words[] = {"none", NULL};
 
-static bool is_clean_path(const char *value)
-{
-        cleanup_free char *path = NULL;
-
-        return value_path(value, &path) == 0 && str_eq(path, value);
-}
-
 static bool is_version(const char *value)
 {
         return *value != '\0' && strlen(value) <= VERSION_MAX;
 }
 
-#define AT(field)            .offset = offsetof(struct spec, field)
-#define BETWEEN(least, most) .min = (least), .max = (most)
+#define ROW(name, what, field) \
+        .member = (name), .kind = (what), .offset = offsetof(struct spec, field)
+
+/* Values that an option reads, or a check of our own. */
+#define TEXT(name, field, option)                           \
+        {                                                   \
+                ROW(name, OCI_TEXT, field), .key = (option) \
+        }
+#define LIST(name, field, option)                           \
+        {                                                   \
+                ROW(name, OCI_LIST, field), .key = (option) \
+        }
+#define CHECKED(name, what, field, fn)                \
+        {                                             \
+                ROW(name, what, field), .check = (fn) \
+        }
+#define BOOL(name, field)                  \
+        {                                  \
+                ROW(name, OCI_BOOL, field) \
+        }
+#define NUMBER(name, what, field, lo, hi)                        \
+        {                                                        \
+                ROW(name, what, field), .min = (lo), .max = (hi) \
+        }
+#define WORD(name, field, list)                             \
+        {                                                   \
+                ROW(name, OCI_WORD, field), .words = (list) \
+        }
 
 const struct oci_row oci_rows[] = {
-        {"image",                OCI_TEXT,      AT(image),          .key = "image"          },
-        {"imageId",              OCI_TEXT,      AT(image_id),       .check = value_is_digest},
-        {"layers",               OCI_LIST,      AT(layers),         .check = value_is_digest},
-        {"name",                 OCI_TEXT,      AT(name),           .key = "name"           },
-        {"labels",               OCI_LIST,      AT(labels),         .key = "label"          },
-        {"user",                 OCI_TEXT,      AT(user),           .key = "user"           },
-        {"groupAdd",             OCI_LIST,      AT(group_add),      .key = "group-add"      },
-        {"capAdd",               OCI_LIST,      AT(cap_add),        .key = "cap-add"        },
-        {"capDrop",              OCI_LIST,      AT(cap_drop),       .key = "cap-drop"       },
-        {"addHost",              OCI_LIST,      AT(add_host),       .key = "add-host"       },
-        {"allowDegraded",        OCI_LIST,      AT(allow_degraded), .key = "allow-degraded" },
-        {"network",              OCI_WORD,      AT(network),        .words = network_words  },
-        {"here",                 OCI_WORD,      AT(here),           .words = here_words     },
-        {"hereDir",              OCI_TEXT,      AT(here_dir),       .check = is_clean_path  },
-        {"openStdin",            OCI_BOOL,      AT(open_stdin)    },
-        {"remove",              OCI_BOOL,    AT(remove)                  },
-        {"init",              OCI_BOOL,                           AT(init)         },
-        {"shmBytes",             OCI_U64,                AT(shm_bytes),                                  BETWEEN(1,                         INT64_MAX)},
-        {"logMaxBytes",     OCI_U64,         AT(log_max_bytes),         BETWEEN(1,                    INT64_MAX)},
-        {"logFiles",               OCI_U32, AT(log_files),          BETWEEN(1,      LOG_FILES_MAX)},
-        {"stopSignal",           OCI_U32,       AT(stop_signal),    BETWEEN(1,64)},
-        {"stopGraceMs",                      OCI_U32,                       AT(stop_grace_ms),             BETWEEN(0,      SPEC_DURATION_MAX_MS)},
-        {"timeoutMs", OCI_U32,              AT(timeout_ms),                      BETWEEN(0,      SPEC_DURATION_MAX_MS)},
-        {"createdBy",             OCI_TEXT,     AT(created_by),  .check = is_version               },
+        TEXT("image", image, "image"),
+        CHECKED("imageId", OCI_TEXT, image_id, value_is_digest),
+        CHECKED("layers", OCI_LIST, layers, value_is_digest),
+        TEXT("name", name, "name"),
+        LIST("labels", labels, "label"),
+        TEXT("user", user, "user"),
+        LIST("groupAdd", group_add, "group-add"),
+        LIST("capAdd", cap_add, "cap-add"),
+        LIST("capDrop", cap_drop, "cap-drop"),
+        LIST("addHost", add_host, "add-host"),
+        LIST("allowDegraded", allow_degraded, "allow-degraded"),
+        WORD("network", network, network_words),
+        WORD("here", here, here_words),
+        CHECKED("hereDir", OCI_TEXT, here_dir, value_is_path),
+        BOOL("openStdin", open_stdin),
+        BOOL("remove", remove),
+        BOOL("init", init),
+        NUMBER("shmBytes", OCI_U64, shm_bytes, 1, INT64_MAX),
+        NUMBER("logMaxBytes", OCI_U64, log_max_bytes, 1, INT64_MAX),
+        NUMBER("logFiles", OCI_U32, log_files, 1, LOG_FILES_MAX),
+        NUMBER("stopSignal", OCI_U32, stop_signal, 1, 64),
+        NUMBER("stopGraceMs", OCI_U32, stop_grace_ms, 0, SPEC_DURATION_MAX_MS),
+        NUMBER("timeoutMs", OCI_U32, timeout_ms, 0, SPEC_DURATION_MAX_MS),
+        CHECKED("createdBy", OCI_TEXT, created_by, is_version),
 };
 
 const size_t oci_row_count = ELEMENTS(oci_rows);

@@ -15,7 +15,8 @@ struct coffer_error;
  * coffer_spec_set() go through it), completed with what the image says, and kept as an OCI
  * runtime configuration.  In order:
  *
- *      spec_init → spec_set … → spec_validate → spec_apply_image → spec_complete → spec_to_json
+ *      spec_init(), spec_set() …, spec_apply_image(), spec_complete(), spec_validate(),
+ *      spec_to_json()
  *
  * Strings are NULL when not given.
  */

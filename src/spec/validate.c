@@ -7,9 +7,9 @@
 
 #include <errno.h>
 
-#include "base/cleanup.h"
 #include "base/error.h"
 #include "spec/mounts.h"
+#include "spec/value.h"
 
 static bool has(const struct strv *list, const char *word)
 {
@@ -48,10 +48,8 @@ static bool here_dir_is_target(const struct spec *s)
 
 static bool here_dir_cannot_be_shown(const struct spec *s)
 {
-        cleanup_with(mount_release) struct spec_mount m = {0};
-
         return s->here != SPEC_HERE_OFF && s->here_dir &&
-               mount_set_target(&m, s->here_dir, NULL) == -EINVAL;
+               (!value_is_path(s->here_dir) || !mount_may_cover(s->here_dir));
 }
 
 static bool here_dir_without_here(const struct spec *s)
@@ -70,24 +68,31 @@ static bool shm_above_memory(const struct spec *s)
                s->shm_bytes != SPEC_SHM_DEFAULT_BYTES;
 }
 
+#define RULE(fn, line, advice)                                    \
+        {                                                         \
+                .applies = (fn), .text = (line), .hint = (advice) \
+        }
+
 static const struct {
         bool (*applies)(const struct spec *s);
         const char *text;
         const char *hint;
 } rules[] = {
-        {two_walls_missing,
-         "--allow-degraded bounding-set cannot be joined by seccomp, no-new-privs or landlock", "one missing wall at a time: allow one of them"},
-        {cap_added_and_dropped,    "a capability is both added and dropped",                    "name it once"                                 },
-        {shm_twice,                "--shm-size and a mount at /dev/shm",                        "give the mount a size instead"                },
-        {shm_above_memory,         "--shm-size is above --memory",
-         "what lies in /dev/shm counts as memory"                                                                                              },
-        {here_dir_is_target,       "--here and another mount are at the same target",
-         "leave one of them out"                                                                                                               },
-        {here_dir_cannot_be_shown, "--here cannot show this directory at its own path",
-         "go to another directory, or mount this one elsewhere: -v .:/mnt/here"                                                                },
-        {here_dir_without_here,    "a directory for --here is set, but --here is not",
-         "set here to rw or ro"                                                                                                                },
-        {memory_too_small,         "--memory is less than a program needs to start",            "give at least 6m"                             },
+        RULE(two_walls_missing,
+             "--allow-degraded bounding-set goes with neither seccomp, no-new-privs nor landlock",
+             "one missing wall at a time: allow one of them"),
+        RULE(cap_added_and_dropped, "a capability is both added and dropped", "name it once"),
+        RULE(shm_twice, "--shm-size and a mount at /dev/shm", "give the mount a size instead"),
+        RULE(shm_above_memory, "--shm-size is above --memory",
+             "what lies in /dev/shm counts as memory"),
+        RULE(here_dir_is_target, "--here and another mount are at the same target",
+             "leave one of them out"),
+        RULE(here_dir_cannot_be_shown, "--here cannot show this directory at its own path",
+             "go to another directory, or mount this one elsewhere: -v .:/mnt/here"),
+        RULE(here_dir_without_here, "a directory for --here is set, but --here is not",
+             "set here to rw or ro"),
+        RULE(memory_too_small, "--memory is less than a program needs to start",
+             "give at least 6m"),
 };
 
 static const struct {

@@ -408,6 +408,22 @@ int value_path(const char *s, char **ret_path)
         return 0;
 }
 
+bool value_is_path(const char *s)
+{
+        if (s[0] != '/' || strlen(s) > SPEC_PATH_MAX)
+                return false;
+        if (s[1] == '\0')
+                return true;
+        while (*s == '/') {
+                size_t n = strcspn(s + 1, "/");
+
+                if (n == 0 || (n == 1 && s[1] == '.') || (n == 2 && s[1] == '.' && s[2] == '.'))
+                        return false;
+                s += n + 1;
+        }
+        return true;
+}
+
 /* A number below 2^32-1 (which means "no change" to the kernel), or a name passwd could hold. */
 static bool is_account(const char *s, size_t size)
 {

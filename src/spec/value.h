@@ -33,6 +33,8 @@ int value_host(const char *s, char **ret_host);
  */
 int value_path(const char *s, char **ret_path);
 
+/** value_is_path() - is what value_path() would make of it */
+bool value_is_path(const char *s);
 /** value_is_user() - has the form of "user[:group]", each a name or a number */
 bool value_is_user(const char *s);
 /** value_is_group() - the name or number of one group */
