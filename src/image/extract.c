@@ -30,6 +30,16 @@ static int refuse(const struct tar_entry *e, struct coffer_error *err, int code,
         return error_say(err, code, COFFER_ERROR_IMAGE, "entry '%.120s' %s", e->path, why);
 }
 
+static int open_parent(struct extract *x, const struct entry_path *path, const struct tar_entry *e,
+                       int *ret_fd, struct coffer_error *err)
+{
+        int r = extract_open_parent(x, path, true, ret_fd);
+
+        if (r == -ELOOP || r == -ENOTDIR || r == -EEXIST || r == -EXDEV)
+                return refuse(e, err, r, "lies below something that is no directory");
+        return r < 0 ? error_set(err, r, "open the directory of '%.120s'", e->path) : 0;
+}
+
 /* Makes place for something that is no directory. */
 static int clear_way(struct extract *x, int dir_fd, const char *name, const struct tar_entry *e,
                      struct coffer_error *err)
@@ -230,15 +240,16 @@ static int make_hardlink(struct extract *x, const struct entry_path *path,
                         return error_set(err, -errno, "link '%.120s'", e->path);
                 r = what_stands(from_fd, from.last);
         }
-        if (r == 0 || r == -ENOENT || r == -ENOTDIR)
+        if (r == 0 || r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
                 return refuse(e, err, -ENOENT, "is a hard link to what the stream does not have");
         if (r == S_IFDIR || r == S_IFCHR)
                 return refuse(e, err, -EBADMSG, "is a hard link to something that is no file");
-        if (r > 0)
-                r = extract_open_parent(x, path, true, &dir_fd);
         if (r < 0)
-                return error_set(err, r, "link '%.120s'", e->path);
+                return error_set(err, r, "look at '%.120s'", e->link);
 
+        r = open_parent(x, path, e, &dir_fd, err);
+        if (r < 0)
+                return r;
         r = clear_way(x, dir_fd, path->last, e, err);
         if (r < 0)
                 return r;
@@ -274,11 +285,9 @@ static int make_entry(struct extract *x, struct tar *tar, const struct entry_pat
         if (e->type == TAR_HARDLINK)
                 return make_hardlink(x, path, e, err);
 
-        r = extract_open_parent(x, path, true, &dir_fd);
-        if (r == -ELOOP || r == -ENOTDIR || r == -EEXIST || r == -EXDEV)
-                return refuse(e, err, r, "lies below something that is no directory");
+        r = open_parent(x, path, e, &dir_fd, err);
         if (r < 0)
-                return error_set(err, r, "open the directory of '%.120s'", e->path);
+                return r;
         if (e->type == TAR_FILE)
                 return make_file(x, tar, dir_fd, path->last, e, err);
         if (e->type == TAR_DIR)

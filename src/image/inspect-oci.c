@@ -151,6 +151,8 @@ static int no_such(const struct json_value *manifests, const char *tag, bool fou
         char tags[120];
         int r;
 
+        if (json_count(manifests) == 0)
+                return error_say(err, -ENOENT, COFFER_ERROR_IMAGE, "there is no image in it");
         if (found_tag)
                 return error_say(err, -ENOEXEC, COFFER_ERROR_IMAGE,
                                  "there is no image for linux/%s in it", inspect_architecture());

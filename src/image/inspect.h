@@ -27,7 +27,7 @@ int inspect_oci(const struct blobs *blobs, const char *tag, struct image_manifes
 
 /** inspect_docker() - of what docker save wrote; as inspect_oci()
  * @blobs: its files
- * @tag:   of RepoTags, "name:tag", or "@N" for the N-th image; "" when there is only one
+ * @tag:   of RepoTags, "name:tag", or an at sign and the position; "" when there is only one
  * @ret_m: release with image_manifest_release()
  * @err:   words for a failure
  */
