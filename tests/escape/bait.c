@@ -2,8 +2,8 @@
 
 /*
  * On the host, as whoever runs the boxes: a process, sockets, shared memory and files that no box
- * may see, and a listener for signals.  Prints them as ESCAPE_NAME=value, "ready", and removes them
- * when its stdin ends.
+ * may see, and an ear for signals.  Prints them as ESCAPE_NAME=value, then "ready"; says "heard" or
+ * "quiet" to each line it is sent; removes them when its stdin ends.
  */
 
 #include "escape.h"
@@ -22,18 +22,13 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-static char heard_path[512];
+static volatile sig_atomic_t heard;
 
 /* SIGURG does nothing to who does not listen for it, so that sending it to everybody is harmless.
  */
 static void on_signal(int sig)
 {
-        int saved_errno = errno;
-        int fd = open(heard_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-        if (fd >= 0)
-                (void)close(fd);
-        errno = saved_errno;
+        heard = 1;
 }
 
 static int listen_abstract(const char *word)
@@ -100,17 +95,32 @@ static int print_namespaces(void)
         return 0;
 }
 
+/* Each line asks whether a signal came since the last one. */
+static void answer_until_end(void)
+{
+        char line[16];
+
+        for (;;) {
+                ssize_t n = read(STDIN_FILENO, line, sizeof(line));
+
+                if (n == 0 || (n < 0 && errno != EINTR))
+                        return;
+                if (n < 0)
+                        continue;
+                printf("%s\n", heard ? "heard" : "quiet");
+                heard = 0;
+        }
+}
+
 int bait_main(const char *dir, const char *word)
 {
         static const int patient[] = {SIGHUP, SIGINT, SIGTERM};
         char shm_path[300];
         char file_path[600];
         char host[256] = "";
-        char rest[64];
         int shm_id;
         int r = 1;
 
-        (void)snprintf(heard_path, sizeof(heard_path), "%s/heard", dir);
         (void)snprintf(shm_path, sizeof(shm_path), "/dev/shm/%s", word);
         (void)snprintf(file_path, sizeof(file_path), "%s/%s", dir, word);
         /* It ends with its stdin, so that what it made is always removed. */
@@ -127,8 +137,7 @@ int bait_main(const char *dir, const char *word)
                        "ESCAPE_HOSTNAME=%s\nready\n",
                        getpid(), word, word, host);
                 r = 0;
-                while (r == 0 && read(STDIN_FILENO, rest, sizeof(rest)) != 0)
-                        ;
+                answer_until_end();
         }
         if (shm_id >= 0)
                 (void)shmctl(shm_id, IPC_RMID, NULL);

@@ -190,6 +190,7 @@ static int usage(void)
                         "       escape run NAME...|all       in a box\n"
                         "       escape prove NAME...|all     where the controls are off\n"
                         "       escape bait DIR WORD         on the host, until stdin ends\n"
+                        "       escape swap A B              on the host, until killed\n"
                         "       escape watch-exe STOP-FILE   in a box, during execs\n"
                         "       escape who|hold\n");
         return 2;
@@ -208,6 +209,8 @@ int main(int argc, char **argv)
                 return prove_main(argv + 2);
         if (str_eq(verb, "bait") && argc == 4)
                 return bait_main(argv[2], argv[3]);
+        if (str_eq(verb, "swap") && argc == 4)
+                return swap_main(argv[2], argv[3]);
         if (str_eq(verb, "watch-exe") && argc == 3)
                 return watch_exe_main(argv[2]);
         if (str_eq(verb, "who") && argc == 2)

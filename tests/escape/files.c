@@ -3,6 +3,7 @@
 /* Files and descriptors: what leaked in, and paths that lead out. */
 
 #include "attack.h"
+#include "escape.h"
 
 #include <base/str.h>
 
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #define LEAK_FD     9
@@ -197,6 +199,17 @@ static int read_only_volume(struct attempt *a)
                 (void)sweep_add(&s, rename(path, path) < 0 ? -errno : DONE, "rename");
         (void)close(fd);
         return sweep_end(&s);
+}
+
+int swap_main(const char *a, const char *b)
+{
+        static const unsigned exchange = 2; /* RENAME_EXCHANGE */
+
+        printf("swapping\n");
+        while (syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, exchange) == 0)
+                ;
+        perror("escape: swap");
+        return 1;
 }
 
 const struct attack files_attacks[] = {

@@ -10,14 +10,28 @@ canary_state() {
         grep -F "$place/canary" /proc/self/mountinfo
 }
 
-# judge NAME COMMAND…: run it, then see whether the canary directory is as it was.
+# untouched COMMAND…: run it, then see whether the canary directory is as it was.
 untouched() {
         local before
 
         before=$(canary_state)
         "$@" </dev/null >"$place/said" 2>&1
         status=$?
-        [ "$before" = "$(canary_state)" ] || found="$(cat "$place/said") changed the canary directory"
+        [ "$before" = "$(canary_state)" ] || found="the canary directory changed: $(tail -1 "$place/said")"
+}
+
+# What a box shows whose /proc, /dev or /sys are not what they should be.
+looks=(outer-procfs kcore core-pattern sysrq sys replaced-null find-device host-file find-canary)
+
+# whole OPTION… ROOT: such a box is refused, or it is as whole as any other.
+whole() {
+        fact_options
+        untouched "$coffer" run --rm "${options[@]}" "$@" -- /escape run "${looks[@]}"
+        case $status in
+        125 | 126 | 127) ;;
+        0) ;;
+        *) found="the box is not whole: $(grep -v '^refused' "$place/said" | head -1)" ;;
+        esac
 }
 
 # A link that leads to the canary when it is followed without care: absolute, and by ..
@@ -25,8 +39,8 @@ links_out() {
         echo "$place/canary" "../../../../../../../../../..$place/canary"
 }
 
-# with_link PATH COMMAND…: in a root where PATH is a link out, for each kind of link; the command
-# gets the root.  That the link does lead out is tried first.
+# with_link PATH OPTION…: boxes of a root where PATH is a link out, one for each kind of link.
+# That the link does lead out is tried first.
 with_link() {
         local path=$1 link root=$place/bad
 
@@ -41,16 +55,16 @@ with_link() {
                         reason[$name]="the link leads nowhere"
                         return
                 }
-                untouched "$@" "dir:$root" -- /bin/true
+                whole "$@" "dir:$root"
         done
         rm -rf "$root"
 }
 
-host_symlink-proc() { with_link /proc "$coffer" run --rm; }
-host_symlink-sys() { with_link /sys "$coffer" run --rm; }
-host_symlink-dev() { with_link /dev "$coffer" run --rm; }
-host_symlink-volume() { with_link /mnt "$coffer" run --rm -v "$place/volume:/mnt/below"; }
-host_symlink-tmp() { with_link /mnt "$coffer" run --rm --tmpfs /mnt/below; }
+host_symlink-proc() { with_link /proc; }
+host_symlink-sys() { with_link /sys; }
+host_symlink-dev() { with_link /dev; }
+host_symlink-volume() { with_link /mnt -v "$place/volume:/mnt/below"; }
+host_symlink-tmp() { with_link /mnt --tmpfs /mnt/below; }
 
 host_symlink-etc() {
         local file
@@ -58,14 +72,58 @@ host_symlink-etc() {
         for file in resolv.conf hosts hostname passwd group; do
                 echo "canary's $file" >"$place/canary/$file"
         done
-        with_link /etc "$coffer" run --rm --hostname escape --add-host escape:192.0.2.1
+        with_link /etc --hostname escape --add-host escape:192.0.2.1
         for file in resolv.conf hosts hostname; do
                 rm -rf "$place/bad"
                 cp -a "$place/root" "$place/bad"
                 ln -sf "$place/canary/$file" "$place/bad/etc/$file"
-                untouched "$coffer" run --rm --hostname escape --add-host escape:192.0.2.1 \
-                        "dir:$place/bad" -- /bin/true
+                whole --hostname escape --add-host escape:192.0.2.1 "dir:$place/bad"
         done
+        rm -rf "$place/bad"
+}
+
+# Somebody with the same volume changes it while the box is built: before a mount below it is
+# resolved, and between that and the mount.
+host_swapped-volume() {
+        local swapper shared=$place/shared
+
+        mkdir -p "$shared/below"
+        ln -s "$place/canary" "$shared/link"
+        "$escape" swap "$shared/below" "$shared/link" >"$place/swapping" 2>&1 &
+        swapper=$!
+        for _ in $(seq 30); do
+                whole -v "$shared:/mnt" -v "$place/volume:/mnt/below" "dir:$place/root"
+        done
+        kill $swapper || found="the swapper ended: $(tail -1 "$place/swapping")"
+        wait $swapper 2>/dev/null
+        rm -rf "$shared"
+}
+
+# odd_passwd: the box with that file is refused or runs, within a time.
+odd_passwd() {
+        untouched timeout 30 "$coffer" run --rm -u user "dir:$place/bad" -- /bin/true
+        [ $status != 124 ] || found="$1 as /etc/passwd holds coffer up"
+        [ $status = 124 ] || [ $status -ge 125 ] || [ "$1" = big ] || [ "$1" = link ] ||
+                found="$1 as /etc/passwd names a user"
+        rm -rf "$place/bad/etc/passwd"
+}
+
+host_odd-passwd() {
+        rm -rf "$place/bad"
+        cp -a "$place/root" "$place/bad"
+        rm "$place/bad/etc/passwd"
+        mkfifo "$place/bad/etc/passwd"
+        odd_passwd pipe
+        mkdir "$place/bad/etc/passwd"
+        odd_passwd directory
+        cp "$place/root/etc/passwd" "$place/bad/etc/passwd"
+        truncate -s 1G "$place/bad/etc/passwd"
+        odd_passwd big
+        echo "user:x:4242:4242::/:" >"$place/canary/passwd"
+        ln -s "$place/canary/passwd" "$place/bad/etc/passwd"
+        odd_passwd link
+        [ $status -ge 125 ] || found="a user of the host's file was taken"
+        rm -rf "$place/bad"
 }
 
 host_dotdot-volume() {
@@ -74,19 +132,27 @@ host_dotdot-volume() {
 }
 
 # Wherever such a directory leads, it must be refused or lie within the box.
+workdir_inside() {
+        local what=$1
+
+        shift
+        "$@" /bin/sh -c 'pwd; cat "$1"' sh "../../../../../..$place/volume/file" \
+                </dev/null >"$place/said" 2>&1
+        status=$?
+        if grep -q 'not yours' "$place/said"; then
+                found="$what read a file of the host"
+        elif [ $status -lt 125 ] && ! grep -q '^/' "$place/said"; then
+                found="$what stands outside: $(head -1 "$place/said")"
+        fi
+}
+
 host_workdir-by-fd() {
-        local n
+        local n dir
 
         for n in $(seq 3 20); do
-                "$coffer" run --rm -w "/proc/self/fd/$n" "dir:$place/root" -- \
-                        /bin/sh -c 'pwd; ls ..; cat "$@"' sh "../../../../..$place/volume/file" \
-                        </dev/null >"$place/said" 2>&1
-                status=$?
-                if grep -q 'not yours' "$place/said"; then
-                        found="-w /proc/self/fd/$n read a file of the host"
-                elif [ $status -lt 125 ] && ! grep -q '^/' "$place/said"; then
-                        found="-w /proc/self/fd/$n stands outside: $(head -1 "$place/said")"
-                fi
+                dir=/proc/self/fd/$n
+                workdir_inside "run -w $dir" "$coffer" run --rm -w "$dir" "dir:$place/root" --
+                workdir_inside "exec -w $dir" "$coffer" exec -w "$dir" victim
         done
 }
 
@@ -146,19 +212,16 @@ host_caller-fds() {
                 found=$(grep -v '^refused' "$place/said" | head -1)
 }
 
-# SIGURG ends nobody who does not ask for it; the bait writes down that it came.
+# SIGURG ends nobody who does not ask for it; the bait says whether it came.
 host_signal-all() {
-        local heard=$place/bait/heard
-
         kill -URG "$(fact HOST_PID)"
-        until [ -e "$heard" ]; do :; done
-        rm "$heard"
-        "$coffer" run --rm "dir:$place/root" -- /bin/sh -c 'kill -URG -1' </dev/null \
-                >/dev/null 2>&1
+        bait_heard || {
+                proven[$name]=
+                reason[$name]="the bait does not hear"
+        }
+        "$coffer" run --rm "dir:$place/root" -- /bin/sh -c 'kill -URG -1' </dev/null >/dev/null 2>&1
         "$coffer" exec victim /bin/sh -c 'kill -URG -1' </dev/null >/dev/null 2>&1
-        # Whatever was sent before this one has been heard when this one has.
-        kill -0 "$(fact HOST_PID)"
-        [ ! -e "$heard" ] || found="a process of the host heard it"
+        ! bait_heard || found="a process of the host heard it"
 }
 
 host_run() {

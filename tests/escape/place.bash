@@ -4,7 +4,7 @@
 # The place that the attempts need: a root to run in, a home of its own, and the bait on the host.
 
 place=
-bait_in=
+bait_in= bait_out=
 boxes=() # to be removed
 
 place_make() {
@@ -59,7 +59,7 @@ busybox_find() {
 
 # Something of each kind that only the host has; it tells what as ESCAPE_NAME=value.
 bait_start() {
-        local line bait_out word="coffer-escape-$$-$RANDOM"
+        local line word="coffer-escape-$$-$RANDOM"
 
         coproc BAIT { exec "$escape" bait "$place/bait" "$word"; }
         bait_in=${BAIT[1]} bait_out=${BAIT[0]}
@@ -67,12 +67,20 @@ bait_start() {
                 [ "$line" != ready ] || break
                 facts+=("$line")
         done
-        exec {bait_out}<&-
         [ "${line:-}" = ready ] || die "the bait did not start"
         facts+=("ESCAPE_BOX=1" "ESCAPE_HOST_PATHS=$place" "ESCAPE_PROCESSES=200"
                 "ESCAPE_GROUPS=" "ESCAPE_CAPS=$caps_root" "ESCAPE_BOUND=$caps_root"
                 "ESCAPE_OTHER=$place/canary/file")
         echo "another box's" >"$place/canary/file"
+}
+
+# Did a signal reach the host's process since this was last asked?
+bait_heard() {
+        local answer
+
+        echo '?' >&"$bait_in"
+        read -r answer <&"$bait_out" || die "the bait is gone"
+        [ "$answer" = heard ]
 }
 
 # fact NAME: its value.
