@@ -128,13 +128,12 @@ static int open_log(struct shim *s, struct coffer_error *err)
 
         o->shim = s;
         o->from[0] = o->from[1] = o->stdin_fd = -EBADF;
-        if (s->start.flags & (START_NO_MAIN_LOG | START_HELPER))
+        o->log.fd = -EBADF;
+        o->logging = !(s->start.flags & (START_NO_MAIN_LOG | START_HELPER));
+        if (!o->logging || s->start.flags & START_REMOVE)
                 return 0;
         r = box_log_open(&o->log, s->dir_fd, s->start.log_max_bytes, s->start.log_files);
-        if (r < 0)
-                return error_set(err, r, "open the log of box %s", s->id);
-        o->logging = true;
-        return 0;
+        return r < 0 ? error_set(err, r, "open the log of box %s", s->id) : 0;
 }
 
 static void note_posture(struct shim *s)

@@ -144,6 +144,23 @@ static void hand_out(struct output *o, int stream, const char *data, size_t size
 
 /* ---------------------------------------------------------------------------- from main */
 
+/* The log of a box that is going to be removed comes into being with its first byte. */
+static void log_append(struct output *o, enum log_stream stream, const char *data, size_t size)
+{
+        struct shim *s = o->shim;
+        int r = 0;
+
+        if (!o->logging)
+                return;
+        if (o->log.fd < 0)
+                r = box_log_open(&o->log, s->dir_fd, s->start.log_max_bytes, s->start.log_files);
+        if (r == 0)
+                r = box_log_append(&o->log, stream, now_ns(), data, size);
+        if (r < 0 && !s->record.error[0])
+                (void)str_copy(s->record.error, sizeof(s->record.error),
+                               "output was lost: the log could not be written");
+}
+
 static void source_close(struct output *o, int i)
 {
         o->io[i] = loop_remove(o->io[i]);
@@ -430,8 +447,7 @@ void output_note(struct shim *s, const char *text)
 {
         struct output *o = output_of(s);
 
-        if (o->logging)
-                (void)box_log_append(&o->log, LOG_NOTE, now_ns(), text, strlen(text));
+        log_append(o, LOG_NOTE, text, strlen(text));
 }
 
 void output_end(struct shim *s)
@@ -444,7 +460,7 @@ void output_end(struct shim *s)
         while (o->attachments)
                 attachment_free(o->attachments);
         close_fd(&o->stdin_fd);
-        if (o->logging)
+        if (o->log.fd >= 0)
                 box_log_close(&o->log);
         o->logging = false;
 }

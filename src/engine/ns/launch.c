@@ -105,9 +105,9 @@ static int make_cgroup(struct launch *l)
         struct cgroup_limits limits = {
                 .memory_bytes = m->memory_bytes,
                 .cpu_milli = m->cpu_millis,
-                .pids_max = m->pids_max,
-        };
-        bool asked = m->memory_bytes || m->cpu_millis || m->pids_max;
+        }; /* the number of processes is the inner user namespace's limit: msg_setup.processes_max
+            */
+        bool asked = m->memory_bytes || m->cpu_millis;
         int r = cgroup_create(l->box_id, &limits, &l->data->cgroup, l->err);
 
         if (r == -EEXIST) { /* left by a dead run of this box, whose lock we hold */

@@ -18,6 +18,7 @@
 #include "spec/spec.h"
 
 #define DEFAULT_PROCESSES   4096
+#define OWN_PROCESSES       2 /* the supervisor and the stem */
 #define DEFAULT_NOFILE_SOFT 1024
 #define DEFAULT_NOFILE_HARD 524288
 #define NODEV_NOSUID        (MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID)
@@ -277,6 +278,16 @@ static int add_filter(struct plan *p, struct coffer_error *err)
                                &p->setup->bpf, err);
 }
 
+/* The supervisor and the stem are counted too, since the limit is of whom they are. */
+static uint32_t processes_max(const struct spec *spec)
+{
+        uint64_t max = spec->pids_max ? spec->pids_max : DEFAULT_PROCESSES;
+
+        if (spec->pids_max == SPEC_UNLIMITED)
+                return 0;
+        return max > UINT32_MAX - OWN_PROCESSES ? UINT32_MAX : (uint32_t)max + OWN_PROCESSES;
+}
+
 int ns_plan_setup(const struct spec *spec, const struct ns_root *root, const struct msg_idmap *map,
                   struct msg_setup *ret_setup, struct coffer_error *err)
 {
@@ -290,11 +301,7 @@ int ns_plan_setup(const struct spec *spec, const struct ns_root *root, const str
         setup.supervisor_outside = map->supervisor_uid != 0;
         setup.inner_uid = host ? root->caller_uid : 0;
         setup.inner_gid = host ? root->caller_gid : 0;
-        /* The pids cgroup counts exactly; without one the limit is of the user namespace. */
-        setup.processes_max = spec->pids_max == 0                ? DEFAULT_PROCESSES
-                              : spec->pids_max == SPEC_UNLIMITED ? 0
-                              : spec->pids_max > UINT32_MAX      ? UINT32_MAX
-                                                                 : (uint32_t)spec->pids_max;
+        setup.processes_max = processes_max(spec);
         if (p.r == 0)
                 p.r = strv_copy(&setup.allow_degraded, &spec->allow_degraded);
         add_root(&p);
