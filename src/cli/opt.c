@@ -113,43 +113,52 @@ static const struct opt *by_letter(const struct opt *opts, char letter)
         return NULL;
 }
 
-/* Levenshtein's distance, one row at a time. */
+static unsigned least(unsigned a, unsigned b)
+{
+        return a < b ? a : b;
+}
+
+/* Letters left out, put in, replaced, or swapped with the next one. */
 static unsigned distance(const char *a, const char *b)
 {
-        unsigned row[NEAREST_MAX + 1];
+        unsigned rows[3][NEAREST_MAX + 1];
+        unsigned *before = rows[0], *last = rows[1], *row = rows[2];
         size_t n = strlen(b);
 
         if (n > NEAREST_MAX)
                 return UINT32_MAX;
         for (size_t j = 0; j <= n; j++)
-                row[j] = (unsigned)j;
+                last[j] = before[j] = (unsigned)j;
 
         for (size_t i = 1; a[i - 1] != '\0'; i++) {
-                unsigned diagonal = row[0];
+                unsigned *oldest = before;
 
                 row[0] = (unsigned)i;
                 for (size_t j = 1; j <= n; j++) {
-                        unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-
-                        diagonal = row[j];
-                        if (row[j] + 1 < best)
-                                best = row[j] + 1;
-                        if (row[j - 1] + 1 < best)
-                                best = row[j - 1] + 1;
-                        row[j] = best;
+                        row[j] = least(least(last[j], row[j - 1]) + 1,
+                                       last[j - 1] + (a[i - 1] != b[j - 1]));
+                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                                row[j] = least(row[j], before[j - 2] + 1);
                 }
+                before = last;
+                last = row;
+                row = oldest;
         }
-        return row[n];
+        return last[n];
 }
 
 const char *opt_nearest(const char *word, const char *const *words, size_t count)
 {
         size_t size = strlen(word);
-        unsigned best = size < 3 ? 1 : size < 6 ? 2 : 3; /* further away is another word */
+        unsigned best = size < 5 ? 1 : size < 8 ? 2 : 3; /* further away is another word */
         const char *nearest = NULL;
 
         if (size < 2 || size > NEAREST_MAX)
                 return NULL;
+        /* A beginning, such as --mem for --memory, is better than a near miss. */
+        for (size_t i = 0; i < count && size >= 3; i++)
+                if (strncmp(word, words[i], size) == 0)
+                        return words[i];
         for (size_t i = 0; i < count; i++) {
                 unsigned d = distance(word, words[i]);
 
@@ -158,10 +167,6 @@ const char *opt_nearest(const char *word, const char *const *words, size_t count
                         nearest = words[i];
                 }
         }
-        /* A beginning, such as --mem for --memory, is as good as a near miss. */
-        for (size_t i = 0; i < count && !nearest; i++)
-                if (size >= 3 && strncmp(word, words[i], size) == 0)
-                        nearest = words[i];
         return nearest;
 }
 
