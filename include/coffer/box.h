@@ -99,8 +99,8 @@ COFFER_API const char *coffer_box_name(const struct coffer_box *box);
  * struct coffer_start_options - how to start a box; zero means the default for each member
  * @size:    sizeof(struct coffer_start_options), so that members can be added later
  * @flags:   COFFER_START_*
- * @streams: COFFER_STDIN | COFFER_STDOUT | COFFER_STDERR: the streams of main to connect to.  A
- *           box with a terminal gives COFFER_TTY for any of them
+ * @streams: COFFER_STDIN | COFFER_STDOUT | COFFER_STDERR: the streams of main to connect to.  With
+ *           a terminal COFFER_STDOUT carries everything
  */
 struct coffer_start_options {
         uint32_t size;

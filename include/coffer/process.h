@@ -18,7 +18,10 @@ struct coffer_box;
  */
 struct coffer_process;
 
-/* Which streams; a terminal stands in place of the other three. */
+/*
+ * Which streams.  The terminal of an exec is COFFER_TTY, in place of the other three.  Main's output
+ * also goes to its log, so main always has pipes, and with a terminal COFFER_STDOUT carries all.
+ */
 enum coffer_stream { COFFER_STDIN = 1, COFFER_STDOUT = 2, COFFER_STDERR = 4, COFFER_TTY = 8 };
 
 /**
@@ -128,7 +131,7 @@ COFFER_API int coffer_process_signal(struct coffer_process *process, int signal,
  * @err:        why not; may be NULL
  *
  * After it coffer_process_free() does not end the process, nor the box that was started in the
- * foreground.  Its streams are closed; an exec's output goes nowhere from then on.
+ * foreground.  Our ends of its streams are closed.
  *
  * Context: one thread at a time per @process.  Blocks.
  *

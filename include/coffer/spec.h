@@ -39,7 +39,9 @@ COFFER_API struct coffer_spec *coffer_spec_free(struct coffer_spec *spec);
  * @value: as on the command line; for a switch "true", "false" or NULL for true; copied
  * @err:   what is wrong with the value; may be NULL
  *
- * A field that may be repeated ("env") gets one more value, any other is replaced.
+ * A field that may be repeated ("env") gets one more value, any other is replaced.  "detach" is a
+ * key too, of coffer_exec_start() alone: nobody will read the output of that process, and it ends
+ * with the box only.
  *
  * Context: one thread at a time per @spec.
  *
@@ -83,6 +85,7 @@ COFFER_API int coffer_spec_set_command(struct coffer_spec *spec, const char *con
 #define COFFER_FIELD_BOX     1u /* to coffer_box_create() */
 #define COFFER_FIELD_PROCESS 2u /* to coffer_exec_start() */
 #define COFFER_FIELD_REPEAT  4u /* setting it again adds a value */
+#define COFFER_FIELD_OPTIONAL 8u /* the value may be left out: "--here" and "--here=ro" */
 
 /**
  * struct coffer_spec_field - one field, for a command line's parser and its help

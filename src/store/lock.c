@@ -26,22 +26,27 @@ static int lock_error(int code)
         }
 }
 
-/* Locked, but perhaps a file, or the file of a directory, that was removed before we had it. */
-static int check_still_there(int box_dir_fd, const char *id, int lock_fd)
+/* Not moved to the trash, nor removed, nor another one of the same id. */
+static int check_dir(int box_dir_fd, const char *id)
 {
         char sibling[BOX_ID_CHARS + 4];
-        struct stat locked, named, dir, named_dir;
+        struct stat dir, named;
 
         (void)snprintf(sibling, sizeof(sibling), "../%s", id);
-        if (fstat(lock_fd, &locked) < 0 || fstat(box_dir_fd, &dir) < 0)
+        if (fstat(box_dir_fd, &dir) < 0 ||
+            fstatat(box_dir_fd, sibling, &named, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
-        if (fstatat(box_dir_fd, "lock", &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-            fstatat(box_dir_fd, sibling, &named_dir, AT_SYMLINK_NOFOLLOW) < 0)
+        return dir.st_ino == named.st_ino && dir.st_dev == named.st_dev ? 0 : -ENOENT;
+}
+
+static int check_file(int box_dir_fd, int lock_fd)
+{
+        struct stat locked, named;
+
+        if (fstat(lock_fd, &locked) < 0 ||
+            fstatat(box_dir_fd, "lock", &named, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
-        if (locked.st_ino != named.st_ino || dir.st_ino != named_dir.st_ino ||
-            dir.st_dev != named_dir.st_dev)
-                return -ENOENT;
-        return 0;
+        return locked.st_ino == named.st_ino ? 0 : -ENOENT;
 }
 
 int box_lock_take(int box_dir_fd, const char *id, int *ret_fd)
@@ -50,13 +55,23 @@ int box_lock_take(int box_dir_fd, const char *id, int *ret_fd)
         cleanup_close int fd = -EBADF;
         int r;
 
-        fd = sys_open_mode(box_dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+        fd = sys_open(box_dir_fd, "lock", O_RDWR | O_NOFOLLOW);
+        if (fd == -ENOENT) {
+                /* A new box, or one that lost it; nothing is made in one that is being removed. */
+                r = check_dir(box_dir_fd, id);
+                if (r < 0)
+                        return r;
+                fd = sys_open_mode(box_dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+        }
         if (fd < 0)
                 return fd;
         if (fcntl(fd, F_OFD_SETLK, &whole) < 0)
                 return lock_error(errno);
 
-        r = check_still_there(box_dir_fd, id, fd);
+        /* Locked, but perhaps a file, or that of a directory, that went before we had it. */
+        r = check_file(box_dir_fd, fd);
+        if (r == 0)
+                r = check_dir(box_dir_fd, id);
         if (r < 0)
                 return r;
         *ret_fd = take_fd(&fd);

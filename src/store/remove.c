@@ -114,7 +114,7 @@ int tree_remove(int dir_fd, const char *name)
 {
         cleanup_close int top_fd = -EBADF;
         struct removal rm;
-        size_t seen = 1;
+        size_t seen;
         int r;
 
         if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
@@ -130,12 +130,16 @@ int tree_remove(int dir_fd, const char *name)
                 return top_fd;
         rm = (struct removal){.top_fd = top_fd};
         /* What is moved up while the top is being read may be seen only by the next reading. */
-        for (r = 0; r == 0 && seen > 0;) {
+        do {
                 int fd = sys_open(top_fd, ".", O_RDONLY | O_DIRECTORY);
 
                 r = fd < 0 ? fd : empty_dir(&rm, fd, remove_second_level, &seen);
-        }
-        return r < 0 ? r : remove_dir(dir_fd, name);
+                if (r == 0 && seen == 0)
+                        r = remove_dir(dir_fd, name);
+                else if (r == 0)
+                        r = -ENOTEMPTY;
+        } while (r == -ENOTEMPTY);
+        return r;
 }
 
 struct removal_job {

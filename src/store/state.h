@@ -8,7 +8,6 @@
 
 #include "base/str.h"
 
-
 /*
  * boxes/<id>/state.json: the last known state of a box.  Written by the shim, and by whoever
  * finds under the lock that the shim died; replaced by rename.  A missing file means "created".

@@ -4,7 +4,7 @@
 #include <coffer/error.h>
 
 #include "store/lock.h"
-#include "test-store.h"
+#include "store/test-store.h"
 
 #define A "aaaaaaaaaaaa"
 #define B "bbbbbbbbbbbb"

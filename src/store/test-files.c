@@ -8,7 +8,7 @@
 #include "store/identity.h"
 #include "store/state.h"
 #include "store/volume.h"
-#include "test-store.h"
+#include "store/test-store.h"
 
 #define A "aaaaaaaaaaaa"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "test-store.h"
+#include "store/test-store.h"
 
 #define A "aaaaaaaaaaaa"
 

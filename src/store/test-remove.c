@@ -2,7 +2,7 @@
 #include "store/remove.h"
 
 #include "store/file.h"
-#include "test-store.h"
+#include "store/test-store.h"
 
 #define A "aaaaaaaaaaaa"
 #define B "bbbbbbbbbbbb"

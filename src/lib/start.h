@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "lib/handle.h"
+
+/**
+ * start_helper() - bring a box that does not run up around a process of coffer's own
+ * @box:         the box; its state stays as it is
+ * @process:     in place of main
+ * @streams:     enum proto_stdio
+ * @timeout_ms:  until it runs
+ * @ret_process: when it is freed the box ends
+ * @err:         words
+ *
+ * Return: 0, -EALREADY when the box runs, or as coffer_box_start().
+ */
+int start_helper(struct coffer_box *box, const struct msg_process *process, uint32_t streams,
+                 int timeout_ms, struct coffer_process **ret_process, struct coffer_error *err);
