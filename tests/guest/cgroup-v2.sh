@@ -98,8 +98,10 @@ posture_says_enforced()
 
 nothing_is_left()
 {
-        equals "" "$(find /sys/fs/cgroup -type d -path '*coffer*')" &&
-                equals "" "$(coffer ps -a -q)"
+        local boxes
+
+        boxes=$(coffer ps -a -q) && equals "" "$boxes" &&
+                equals "" "$(find /sys/fs/cgroup -type d -path '*coffer*')"
 }
 
 echo 1..7
