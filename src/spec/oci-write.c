@@ -117,14 +117,13 @@ static void put_raw(struct writer *w, const char *key, const char *value)
         (void)buf_append_str(&w->raw, "\"");
 }
 
+/* How often U+FFFD stands there. */
 static size_t count_replaced(const char *s)
 {
         size_t count = 0;
 
-        while ((s = strstr(s, "\xef\xbf\xbd"))) { /* U+FFFD */
-                count++;
-                s += 3;
-        }
+        for (; *s != '\0'; s++)
+                count += s[0] == '\xef' && s[1] == '\xbf' && s[2] == '\xbd';
         return count;
 }
 

@@ -49,7 +49,7 @@ TEST(every_key_sets_its_field)
                 {"env",            "A=1"                    },
                 {"env",            "B="                     },
                 {"group-add",      "audio"                  },
-                {"here",           "ro:/home/me/"           },
+                {"here",           "ro:/srv/me/"            },
                 {"hostname",       "web"                    },
                 {"image",          "oci:dir:tag"            },
                 {"init",           NULL                     },
@@ -93,7 +93,7 @@ TEST(every_key_sets_its_field)
         t_str("", strv_get(&s.env, "B"));
         t_str("audio", s.group_add.items[0]);
         t_int(SPEC_HERE_RO, s.here);
-        t_str("/home/me", s.here_dir);
+        t_str("/srv/me", s.here_dir);
         t_str("web", s.hostname);
         t_str("oci:dir:tag", s.image);
         t_true(s.init && s.open_stdin && s.read_only && s.remove && s.tty);
@@ -400,8 +400,8 @@ TEST(options_that_contradict_each_other_are_refused)
                 {{{"tmpfs", "/dev/shm"}, {"shm-size", "1m"}},                          "/dev/shm"              },
                 {{{"memory", "6m"}},                                                   NULL                    },
                 {{{"memory", "64m"}, {"shm-size", "128m"}},                            "above --memory"        },
-                {{{"here", "rw:/home/me"}, {"volume", "/x:/home/me/x"}},               NULL                    },
-                {{{"here", "rw:/home/me"}, {"volume", "/x:/home/me/"}},                "same target"           },
+                {{{"here", "rw:/srv/me"}, {"volume", "/x:/srv/me/x"}},                 NULL                    },
+                {{{"here", "rw:/srv/me"}, {"volume", "/x:/srv/me/"}},                  "same target"           },
                 {{{"here", "rw:/"}},                                                   "own path"              },
                 {{{"here", "rw:/proc/self"}},                                          "own path"              },
                 {{{"here", "ro:/dev"}},                                                "own path"              },

@@ -56,7 +56,7 @@ static void fill(struct spec *s)
                 {"cap-drop",       "CHOWN"                                                 },
                 {"add-host",       "db:fd00::1"                                            },
                 {"allow-degraded", "landlock"                                              },
-                {"here",           "ro:/home/me\xff"                                       },
+                {"here",           "ro:/srv/me\xff"                                        },
                 {"memory",         "512m"                                                  },
                 {"cpus",           "1.5"                                                   },
                 {"pids-limit",     "-1"                                                    },
@@ -444,7 +444,7 @@ TEST(only_what_is_complete_is_written)
         for (size_t i = 0; i < ELEMENTS(needed); i++) {
                 cleanup_with(buf_release) struct buf text = BUF_INIT(SPEC_JSON_MAX_BYTES);
                 cleanup_with(spec_release) struct spec s;
-                char **at = (char **)((char *)&s + needed[i]);
+                char **at = (void *)((char *)&s + needed[i]);
 
                 fill_least(&s);
                 free(*at);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "t.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -283,7 +284,7 @@ TEST(every_resource_has_a_name_and_every_name_is_read)
                 char text[32];
 
                 t_true(value_ulimit_name(i) != NULL);
-                (void)stpcpy(stpcpy(text, value_ulimit_name(i)), "=5");
+                (void)snprintf(text, sizeof(text), "%s=5", value_ulimit_name(i));
                 t_ok(value_ulimit(text, &limit));
                 t_int(i, limit.resource);
         }
