@@ -13,10 +13,10 @@ struct coffer_error;
  */
 
 /**
- * struct engine_box - a launched box, waiting for SPAWN of its main process
+ * struct engine_box - a launched box; STARTED or ERROR of its main process will come
  * @socket_fd:    to coffer-init; owned
  * @pidfd:        whose death is the death of the box; owned
- * @main_pidfd:   main, waiting; owned
+ * @main_pidfd:   main; owned
  * @posture:      owned; rows "control\tstate\tdetail" of what was enforced
  * @userns_fd:    in which the box's files can be removed; -1 when the caller needs none; owned
  * @data:         the engine's own
@@ -33,7 +33,7 @@ struct engine_box {
 /**
  * struct engine - one way of isolating
  * @name:    the posture's `engine` row
- * @launch:  build everything up to the point where main waits; on failure nothing is left
+ * @launch:  build everything and hand main over; on failure nothing is left
  * @kill:    end whatever is left of the box and wait until it is gone
  * @release: after @kill: remove what the engine made outside the box's directory; names what is
  * left

@@ -38,27 +38,32 @@ struct inside {
 /* ------------------------------------------------------------------------------- stem.c */
 
 /**
- * stem_start() - fork the stem and let it confine itself
- * @in:         inherited by what it clones
- * @ruleset_fd: its Landlock domain; -1 when the box was allowed to run without
- * @ret_fd:     socket for the calls below
- * @ret_pid:    the stem, for reaping
+ * stem_start() - fork the stem, which gives up its rights while the root is being built
+ * @in:      inherited by what it clones
+ * @ret_fd:  socket for the calls below
+ * @ret_pid: the stem, for reaping
  */
-int stem_start(const struct inside *in, int ruleset_fd, int *ret_fd, pid_t *ret_pid,
-               struct coffer_error *err);
+int stem_start(const struct inside *in, int *ret_fd, pid_t *ret_pid, struct coffer_error *err);
 
 /**
- * stem_clone() - have a process cloned; it becomes a child of the supervisor
- * @stem_fd:   from stem_start()
- * @is_main:   main, in a new PID namespace; else a further process in that namespace
- * @socket_fd: its socket: there it awaits SPAWN; borrowed
- * @ret_pid:   in the supervisor's PID namespace
+ * stem_clone_main() - have it enter its Landlock domain and clone main, in a new PID namespace
+ * @stem_fd:    from stem_start()
+ * @in:         its devpts_fd and null_fd are handed over
+ * @ruleset_fd: the domain; -1 when the box was allowed to run without
+ * @socket_fd:  main's socket: there it awaits SPAWN; borrowed
+ * @ret_pid:    in the supervisor's PID namespace; main is a child of the supervisor
+ */
+int stem_clone_main(int stem_fd, const struct inside *in, int ruleset_fd, int socket_fd,
+                    pid_t *ret_pid, struct coffer_error *err);
+
+/**
+ * stem_clone_exec() - have a further process cloned into main's namespaces
  *
  * Return: 0, -ESRCH when main is dead (the kernel says ENOMEM then), or another negative errno.
  */
-int stem_clone(int stem_fd, bool is_main, int socket_fd, pid_t *ret_pid);
+int stem_clone_exec(int stem_fd, int socket_fd, pid_t *ret_pid);
 
-/** stem_enter() - tell the stem main's namespaces, before the first exec */
+/** stem_enter() - tell the stem main's namespaces; unanswered: the first exec tells */
 int stem_enter(int stem_fd, int pidns_fd, int userns_fd);
 
 /* --------------------------------------------------------------------------- workload.c */

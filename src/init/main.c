@@ -203,7 +203,7 @@ static int clone_exec(struct server *s, uint32_t stream, struct proc **ret,
                 return error_set(err, -errno, "create a socket");
         ours = ends[0];
         theirs = ends[1];
-        r = s->main_gone ? -ESRCH : stem_clone(s->box.stem_fd, false, theirs, &pid);
+        r = s->main_gone ? -ESRCH : stem_clone_exec(s->box.stem_fd, theirs, &pid);
         if (r == -ESRCH)
                 return error_say(err, r, COFFER_ERROR_STATE, "the box is not running");
         if (r < 0) {

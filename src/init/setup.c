@@ -3,12 +3,13 @@
 /*
  * From an empty set of namespaces to a box that waits for its command.  The order matters:
  *
- *   1  open all sources while the host's mounts are there          mount.c
- *   2  build the new root on a scratch tmpfs                       mount.c
- *   3  an outer procfs, as a descriptor that nothing in the box sees
- *   4  the stem enters the box's Landlock domain                   stem.c
- *   5  main is cloned from it, PID 1 of the inner PID namespace; it makes the box's procfs
- *      (only it can) and the inner user namespace                  workload.c
+ *   1  the stem is forked and gives up its rights meanwhile    stem.c
+ *   2  open all sources while the host's mounts are there          mount.c
+ *   3  build the new root on a scratch tmpfs                       mount.c
+ *   4  an outer procfs, as a descriptor that nothing in the box sees
+ *   5  the stem enters the box's Landlock domain and clones main, PID 1 of the inner PID
+ *      namespace; it makes the box's procfs (only it can) and the inner user namespace
+ *                                                                  workload.c
  *   6  procfs is attached, the root entered, the old one detached
  *   7  main gets its ids and closes nested user namespaces, then /proc is masked
  *   8  the supervisor gives up its rights                          self.c
@@ -129,31 +130,35 @@ static int landlock(struct build *b)
 
 static int start_stem(struct build *b)
 {
-        int r = stem_start(&b->box->inside, b->ruleset_fd, &b->box->stem_fd, &b->box->stem_pid,
-                           b->err);
-
-        close_fd(&b->ruleset_fd);
-        return r;
+        return stem_start(&b->box->inside, &b->box->stem_fd, &b->box->stem_pid, b->err);
 }
 
 /*
  * Where limits need it the shim moves the stem into the box's cgroup, once: main and every exec
  * are then born there (moving a process takes 10 ms).
  */
-static int place_stem(struct build *b)
+static int ask_for_placing(struct build *b)
 {
-        cleanup_with(frame_release) struct frame f = FRAME_INIT;
         cleanup_close int pidfd = -EBADF;
         int r;
 
         if (!b->setup->place_processes)
                 return 0;
         pidfd = sys_pidfd_open(b->box->stem_pid);
-        if (pidfd < 0)
-                return error_set(b->err, pidfd, "find the stem");
-        r = channel_send(INIT_SOCKET_FD, PROTO_PLACE, 0, NULL, &pidfd, 1, SETUP_TIMEOUT_MS);
-        if (r == 0)
-                r = channel_recv(INIT_SOCKET_FD, &f, SETUP_TIMEOUT_MS);
+        r = pidfd < 0 ? pidfd
+                      : channel_send(INIT_SOCKET_FD, PROTO_PLACE, 0, NULL, &pidfd, 1,
+                                     SETUP_TIMEOUT_MS);
+        return r < 0 ? error_set(b->err, r, "have the stem placed in its cgroup") : 0;
+}
+
+static int await_placing(struct build *b)
+{
+        cleanup_with(frame_release) struct frame f = FRAME_INIT;
+        int r;
+
+        if (!b->setup->place_processes)
+                return 0;
+        r = channel_recv(INIT_SOCKET_FD, &f, SETUP_TIMEOUT_MS);
         if (r == 0 && f.header.type != PROTO_OK)
                 r = -EBADMSG;
         return r < 0 ? error_set(b->err, r, "have the stem placed in its cgroup") : 0;
@@ -169,9 +174,13 @@ static int clone_main(struct build *b)
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
                 return error_set(b->err, -errno, "create a socket for main");
         b->box->main_fd = ends[0];
-        r = stem_clone(b->box->stem_fd, true, ends[1], &b->box->main_pid);
+        r = stem_clone_main(b->box->stem_fd, &b->box->inside, b->ruleset_fd, ends[1],
+                            &b->box->main_pid, b->err);
         (void)close(ends[1]);
-        return r < 0 ? error_set(b->err, r, "clone main") : 0;
+        close_fd(&b->ruleset_fd);
+        close_fd(&b->box->inside.devpts_fd);
+        close_fd(&b->box->inside.null_fd);
+        return r;
 }
 
 /* One frame of the expected type from main, or the ERROR it sent instead. */
@@ -276,11 +285,7 @@ static int hand_over_namespaces(struct build *b)
 
 static int give_up_rights(struct build *b)
 {
-        int r = self_become_supervisor(b->setup, b->err);
-
-        close_fd(&b->box->inside.devpts_fd);
-        close_fd(&b->box->inside.null_fd);
-        return r;
+        return self_become_supervisor(b->setup, b->err);
 }
 
 static int tell_posture(struct build *b)
@@ -308,13 +313,14 @@ static const struct {
         int (*run)(struct build *b);
 } steps[] = {
         {"receive",      receive             },
+        {"stem",         start_stem          },
+        {"ask placing",  ask_for_placing     },
         {"sources",      open_sources        },
         {"root",         build_root          },
         {"hostname",     name_host           },
         {"outer procfs", outer_proc          },
         {"landlock",     landlock            },
-        {"stem",         start_stem          },
-        {"limits",       place_stem          },
+        {"placing",      await_placing       },
         {"main",         clone_main          },
         {"procfs",       attach_proc         },
         {"pivot",        enter_root          },

@@ -32,9 +32,11 @@ struct request {
 
 struct answer {
         int32_t pid; /* or a negative errno */
+        struct coffer_error err;
 };
 
-#define FDS_MAX 2
+/* Which descriptors come with REQUEST_MAIN; the ruleset is last since it may be absent. */
+enum { FD_SOCKET, FD_DEVPTS, FD_NULL, FD_RULESET, FDS_MAX };
 
 static int send_fds(int socket_fd, const void *data, size_t size, const int *fds, size_t count)
 {
@@ -75,7 +77,8 @@ static ssize_t recv_fds(int socket_fd, void *data, size_t size, int fds[FDS_MAX]
         const struct cmsghdr *c;
         ssize_t n;
 
-        fds[0] = fds[1] = -1;
+        for (int i = 0; i < FDS_MAX; i++)
+                fds[i] = -1;
         do
                 n = recvmsg(socket_fd, &msg, MSG_CMSG_CLOEXEC);
         while (n < 0 && errno == EINTR);
@@ -107,59 +110,79 @@ static int enter(struct inside *in, int fds[FDS_MAX])
         return 0;
 }
 
-static void serve(struct inside *in, int socket_fd)
+static int confine(struct inside *in, int fds[FDS_MAX], struct coffer_error *err)
+{
+        in->devpts_fd = take_fd(&fds[FD_DEVPTS]);
+        in->null_fd = take_fd(&fds[FD_NULL]);
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return error_set(err, -errno, "set no_new_privs");
+        return fds[FD_RULESET] < 0 ? 0 : landlock_enforce(fds[FD_RULESET], err);
+}
+
+static void close_fds(int fds[FDS_MAX])
+{
+        for (int i = 0; i < FDS_MAX; i++)
+                close_fd(&fds[i]);
+}
+
+static void clone_for(struct inside *in, enum request_kind kind, int socket_fd, int fds[FDS_MAX],
+                      struct answer *answer)
+{
+        bool is_main = kind == REQUEST_MAIN;
+        int r = is_main ? confine(in, fds, &answer->err) : 0;
+
+        answer->pid = r < 0 ? r : clone_one(is_main);
+        if (answer->pid == 0) {
+                int theirs = take_fd(&fds[FD_SOCKET]);
+
+                (void)close(socket_fd);
+                close_fds(fds);
+                workload_run(in, is_main, theirs);
+        }
+        if (answer->pid < 0 && answer->err.code == 0)
+                (void)error_set(&answer->err, answer->pid, "start a process in the box");
+}
+
+static void serve(struct inside *in, int socket_fd, int entered)
 {
         struct request request;
-        struct answer answer;
         int fds[FDS_MAX];
 
         while (recv_fds(socket_fd, &request, sizeof(request), fds) == (ssize_t)sizeof(request)) {
-                bool is_main = request.kind == REQUEST_MAIN;
+                struct answer answer = {.pid = entered};
 
                 if (request.kind == REQUEST_ENTER) {
-                        answer.pid = enter(in, fds);
-                } else {
-                        answer.pid = clone_one(is_main);
-                        if (answer.pid == 0) {
-                                (void)close(socket_fd);
-                                workload_run(in, is_main, fds[0]);
-                        }
+                        entered = enter(in, fds);
+                        close_fds(fds);
+                        continue;
                 }
-                close_fd(&fds[0]);
-                close_fd(&fds[1]);
+                if (entered < 0)
+                        (void)error_set(&answer.err, entered, "enter the namespaces of main");
+                else
+                        clone_for(in, (enum request_kind)request.kind, socket_fd, fds, &answer);
+                close_fds(fds);
                 if (send_fds(socket_fd, &answer, sizeof(answer), NULL, 0) < 0)
                         return;
         }
 }
 
-static _Noreturn void stem_main(const struct inside *from, int ruleset_fd, int socket_fd)
+static _Noreturn void stem_main(const struct inside *from, int socket_fd)
 {
         struct inside in = *from;
-        struct coffer_error err = {0};
         struct answer answer = {0};
+        int r = self_become_supervisor(&in.setup, &answer.err);
 
-        answer.pid = self_become_supervisor(&in.setup, &err);
-        if (answer.pid == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-                answer.pid = error_set(&err, -errno, "set no_new_privs");
-        if (answer.pid == 0 && ruleset_fd >= 0)
-                answer.pid = landlock_enforce(ruleset_fd, &err);
-        close_fd(&ruleset_fd);
-        if (send_fds(socket_fd, &answer, sizeof(answer), NULL, 0) < 0 || answer.pid < 0) {
-                (void)sys_write_all(socket_fd, &err, sizeof(err));
-                _exit(1);
-        }
-        serve(&in, socket_fd);
-        _exit(0);
+        if (r == 0)
+                serve(&in, socket_fd, 0);
+        answer.pid = r; /* to the first request */
+        (void)send_fds(socket_fd, &answer, sizeof(answer), NULL, 0);
+        _exit(1);
 }
 
 /* ------------------------------------------------------------------------ for the supervisor */
 
-int stem_start(const struct inside *in, int ruleset_fd, int *ret_fd, pid_t *ret_pid,
-               struct coffer_error *err)
+int stem_start(const struct inside *in, int *ret_fd, pid_t *ret_pid, struct coffer_error *err)
 {
-        cleanup_close int fd = -EBADF;
-        struct answer answer;
-        struct coffer_error why;
         int ends[2];
         pid_t pid;
 
@@ -169,52 +192,55 @@ int stem_start(const struct inside *in, int ruleset_fd, int *ret_fd, pid_t *ret_
         if (pid == 0) {
                 (void)close(INIT_SOCKET_FD);
                 (void)close(ends[0]);
-                stem_main(in, ruleset_fd, ends[1]);
+                stem_main(in, ends[1]);
         }
         (void)close(ends[1]);
-        fd = ends[0];
-        if (pid < 0)
+        if (pid < 0) {
+                (void)close(ends[0]);
                 return error_set(err, -errno, "fork the stem");
-        if (sys_read(fd, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
-                return error_say(err, -ECHILD, COFFER_ERROR_CONTROL, "the stem of the box died");
-        if (answer.pid < 0) {
-                if (sys_read(fd, &why, sizeof(why)) == (ssize_t)sizeof(why) && err)
-                        *err = why;
-                return answer.pid;
         }
-        *ret_fd = take_fd(&fd);
+        *ret_fd = ends[0];
         *ret_pid = pid;
         return 0;
 }
 
-static int ask(int stem_fd, enum request_kind kind, const int *fds, size_t count, int32_t *ret_pid)
+static int ask(int stem_fd, enum request_kind kind, const int *fds, size_t count, pid_t *ret_pid,
+               struct coffer_error *err)
 {
         struct request request = {kind};
         struct answer answer;
         int r = send_fds(stem_fd, &request, sizeof(request), fds, count);
 
+        if (r == 0 && sys_read(stem_fd, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
+                r = -ECHILD;
         if (r < 0)
-                return r;
-        if (sys_read(stem_fd, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
-                return -ECHILD;
+                return error_say(err, r, COFFER_ERROR_CONTROL, "the stem of the box died");
+        if (answer.pid < 0) {
+                if (err)
+                        *err = answer.err;
+                return answer.pid;
+        }
         *ret_pid = answer.pid;
-        return answer.pid < 0 ? answer.pid : 0;
+        return 0;
 }
 
-int stem_clone(int stem_fd, bool is_main, int socket_fd, pid_t *ret_pid)
+int stem_clone_main(int stem_fd, const struct inside *in, int ruleset_fd, int socket_fd,
+                    pid_t *ret_pid, struct coffer_error *err)
 {
-        int32_t pid = 0;
-        int r = ask(stem_fd, is_main ? REQUEST_MAIN : REQUEST_EXEC, &socket_fd, 1, &pid);
+        int fds[FDS_MAX] = {socket_fd, in->devpts_fd, in->null_fd, ruleset_fd};
 
-        if (r == 0)
-                *ret_pid = pid;
-        return r;
+        return ask(stem_fd, REQUEST_MAIN, fds, ruleset_fd < 0 ? FD_RULESET : FDS_MAX, ret_pid, err);
+}
+
+int stem_clone_exec(int stem_fd, int socket_fd, pid_t *ret_pid)
+{
+        return ask(stem_fd, REQUEST_EXEC, &socket_fd, 1, ret_pid, NULL);
 }
 
 int stem_enter(int stem_fd, int pidns_fd, int userns_fd)
 {
-        int fds[FDS_MAX] = {pidns_fd, userns_fd};
-        int32_t pid;
+        struct request request = {REQUEST_ENTER};
+        int fds[2] = {pidns_fd, userns_fd};
 
-        return ask(stem_fd, REQUEST_ENTER, fds, FDS_MAX, &pid);
+        return send_fds(stem_fd, &request, sizeof(request), fds, 2);
 }

@@ -236,11 +236,8 @@ int life_begin(struct shim *s, struct coffer_error *err)
 
         s->supervisor_reader = FRAME_READER_INIT;
         r = loop_add(s->loop, s->box.socket_fd, EPOLLIN, on_supervisor, s, &s->supervisor_io);
-        if (r == 0)
-                r = channel_forward(s->box.socket_fd, PROTO_SPAWN, 0, &s->start.process,
-                                    SEND_TIMEOUT_MS);
         if (r < 0)
-                return error_set(err, r, "tell the supervisor what to run");
+                return error_set(err, r, "watch the supervisor");
         move(s, BOX_EV_START);
         return 0;
 }

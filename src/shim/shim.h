@@ -88,7 +88,7 @@ struct shim {
 
 /* -------------------------------------------------------------------------------- life.c */
 
-/** life_begin() - the box is launched, its log is open: have main spawned */
+/** life_begin() - the box is launched: listen to its supervisor */
 int life_begin(struct shim *s, struct coffer_error *err);
 /** life_stop() - signal main, then SIGKILL after the grace; UINT32_MAX and 0 mean the box's own */
 void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms);

@@ -298,6 +298,12 @@ static int open_sources(struct launch *l)
         return 0;
 }
 
+static int send_process(struct launch *l)
+{
+        return channel_forward(l->box->socket_fd, PROTO_SPAWN, 0, &l->start->process,
+                               SETUP_TIMEOUT_MS);
+}
+
 static int send_setup(struct launch *l)
 {
         int r;
@@ -305,6 +311,9 @@ static int send_setup(struct launch *l)
         l->setup.place_processes = l->data->cgroup.limited;
         r = channel_send(l->box->socket_fd, PROTO_SETUP, 0, &l->setup, l->source_fds,
                          l->source_count, SETUP_TIMEOUT_MS);
+        /* What to run goes along at once, so that nobody waits for us; but not past a limit. */
+        if (r == 0 && !l->setup.place_processes)
+                r = send_process(l);
         return r < 0 ? error_set(l->err, r, "tell the supervisor how to build the box") : 0;
 }
 
@@ -319,6 +328,8 @@ static int place_stem(struct launch *l, const struct frame *f)
         if (r < 0)
                 return r;
         r = channel_send(l->box->socket_fd, PROTO_OK, 0, NULL, NULL, 0, SETUP_TIMEOUT_MS);
+        if (r == 0)
+                r = send_process(l);
         return r < 0 ? error_set(l->err, r, "let the supervisor go on") : 0;
 }
 
