@@ -79,6 +79,11 @@ int sys_open(int dir_fd, const char *path, int flags)
         return sys_open_mode(dir_fd, path, flags, 0);
 }
 
+int sys_statx(int dir_fd, const char *path, int flags, unsigned mask, struct statx *ret_st)
+{
+        return as_result(syscall(SYS_statx, dir_fd, path, flags, mask, ret_st));
+}
+
 int sys_open_tree(int dir_fd, const char *path, unsigned flags)
 {
         return as_result(syscall(SYS_open_tree, dir_fd, path, flags | OPEN_TREE_CLOEXEC));
@@ -177,6 +182,13 @@ int sys_close_range(unsigned first, unsigned last, unsigned flags)
 pid_t sys_clone3(struct clone_args *args)
 {
         return as_result(syscall(SYS_clone3, args, sizeof(*args)));
+}
+
+int sys_renameat2(int old_dir_fd, const char *old_name, int new_dir_fd, const char *new_name,
+                  unsigned flags)
+{
+        return as_result(
+                syscall(SYS_renameat2, old_dir_fd, old_name, new_dir_fd, new_name, flags));
 }
 
 int sys_memfd_sealed(const char *name, const void *data, size_t size)

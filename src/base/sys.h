@@ -25,6 +25,9 @@ int sys_openat2(int dir_fd, const char *path, int flags, mode_t mode, uint64_t r
 /* openat(2) with O_CLOEXEC. */
 int sys_open(int dir_fd, const char *path, int flags);
 int sys_open_mode(int dir_fd, const char *path, int flags, mode_t mode);
+/* musl 1.2.3 has no wrapper; the struct is that of linux/stat.h (4.11; its mount flag 5.8). */
+struct statx;
+int sys_statx(int dir_fd, const char *path, int flags, unsigned mask, struct statx *ret_st);
 
 int sys_open_tree(int dir_fd, const char *path, unsigned flags); /* 5.2 */
 int sys_move_mount(int from_fd, const char *from, int to_fd, const char *to,
@@ -42,6 +45,9 @@ int sys_pidfd_pid(int pidfd, pid_t *ret_pid);
 int sys_close_range(unsigned first, unsigned last, unsigned flags); /* 5.9; falls back to a loop */
 /* fork by clone3(2) (5.3); returns 0 in the child. */
 pid_t sys_clone3(struct clone_args *args);
+/* renameat2(2) (3.15); musl 1.2.3 has no wrapper. */
+int sys_renameat2(int old_dir_fd, const char *old_name, int new_dir_fd, const char *new_name,
+                  unsigned flags);
 int sys_memfd_sealed(const char *name, const void *data, size_t size);
 
 /* All of it or a negative errno; regular files, pipes, blocking sockets. */
