@@ -36,7 +36,7 @@ TEST(numbers_of_headers)
                 {"\xff\xff\xff\xfe\0\0\0\0\0\0\0\0",                 0,           false},
                 {"00000000018\0",                                    0,           false},
                 {"-0000000001\0",                                    0,           false},
-                {"1\0         2",                                   0,           false},
+                {"1\0         2",                                    0,           false},
                 {"0x1         ",                                     0,           false},
         };
 
