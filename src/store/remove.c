@@ -41,13 +41,15 @@ static int move_up(struct removal *rm, int dir_fd, const char *name)
 
         for (;;) {
                 (void)snprintf(aside, sizeof(aside), ".up-%llx", (unsigned long long)rm->moved++);
-                if (renameat2(dir_fd, name, rm->top_fd, aside, RENAME_NOREPLACE) == 0)
+                int r = sys_renameat2(dir_fd, name, rm->top_fd, aside, RENAME_NOREPLACE);
+
+                if (r == 0)
                         return 0;
-                if (errno == EEXIST)
+                if (r == -EEXIST)
                         continue;
                 /* ".." in it is written to. */
-                if (errno != EACCES || opened)
-                        return -errno;
+                if (r != -EACCES || opened)
+                        return r;
                 opened = true;
                 if (fchmodat(dir_fd, name, 0700, 0) < 0)
                         return -errno;
@@ -101,7 +103,7 @@ static int empty_dir(struct removal *rm, int fd, entry_fn on_dir, size_t *ret_se
 static int remove_second_level(struct removal *rm, int dir_fd, const char *name)
 {
         int fd = open_dir(dir_fd, name);
-        size_t seen;
+        size_t seen = 0;
         int r;
 
         if (fd < 0)
@@ -114,7 +116,7 @@ int tree_remove(int dir_fd, const char *name)
 {
         cleanup_close int top_fd = -EBADF;
         struct removal rm;
-        size_t seen;
+        size_t seen = 0;
         int r;
 
         if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
