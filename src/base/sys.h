@@ -45,6 +45,10 @@ int sys_pidfd_pid(int pidfd, pid_t *ret_pid);
 int sys_close_range(unsigned first, unsigned last, unsigned flags); /* 5.9; falls back to a loop */
 /* fork by clone3(2) (5.3); returns 0 in the child. */
 pid_t sys_clone3(struct clone_args *args);
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+#endif
+
 /* renameat2(2) (3.15); musl 1.2.3 has no wrapper. */
 int sys_renameat2(int old_dir_fd, const char *old_name, int new_dir_fd, const char *new_name,
                   unsigned flags);

@@ -27,11 +27,11 @@ const char *cgroup_controller_name(enum cgroup_controller controller)
         return controller_names[controller];
 }
 
-static bool is_mount_of(const char *path, long magic)
+static bool is_mount_of(const char *path, unsigned long magic)
 {
         struct statfs fs;
 
-        return statfs(path, &fs) == 0 && fs.f_type == magic;
+        return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == magic;
 }
 
 int cgroup_write(int dir_fd, const char *name, const char *value)
