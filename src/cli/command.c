@@ -115,6 +115,8 @@ static int check_count(const struct invocation *in)
 
         if (in->argc >= c->min_args && in->argc <= c->max_args)
                 return 0;
+        if (c->max_args == 0)
+                return command_usage(in, NULL, "'coffer %s' takes no arguments", c->name);
         return command_usage(in, NULL, "'coffer %s' takes %s %d argument%s", c->name,
                              c->min_args == c->max_args ? "exactly"
                              : in->argc < c->min_args   ? "at least"

@@ -72,6 +72,7 @@ static int env_file(struct coffer_spec *spec, const char *path, struct coffer_er
         if (r < 0) {
                 (void)error_set(err, r, "read '%s'", path);
                 error_kind(err, COFFER_ERROR_USAGE);
+                error_hint(err, "--env-file wants a file of NAME=value lines");
                 return r;
         }
         if (b.size > 0 && memchr(b.data, '\0', b.size))
