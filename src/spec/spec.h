@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
 #include "base/str.h"
 
 struct buf;
@@ -210,6 +211,7 @@ void spec_init(struct spec *s);
 void spec_release(struct spec *s);
 /** spec_free() - release and free a spec from malloc; NULL is fine; returns NULL */
 struct spec *spec_free(struct spec *s);
+DEFINE_FREEP(struct spec, spec_free)
 
 /* The options, as rows: spec_set(), the help text and the man page come from them. */
 enum spec_field_kind {

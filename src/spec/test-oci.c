@@ -316,7 +316,7 @@ static void draw_mount(struct spec *s)
         cleanup_with(mount_release) struct spec_mount m;
         char target[32];
 
-        mount_init(&m, draw(3));
+        mount_init(&m, (enum spec_mount_kind)draw(3));
         (void)snprintf(target, sizeof(target), "/m%u", (unsigned)draw(1000));
         if (mount_set_target(&m, draw_text(target), NULL) < 0)
                 return;
