@@ -90,7 +90,7 @@ static int cmd_info(struct invocation *in)
 
         if (!command_begin(in, &a))
                 return in->status;
-        if (a.format && template_check(a.format, &err) < 0)
+        if (show_check(a.format, &err) < 0)
                 return command_fail(in, &err);
         status = command_open_home(in, &runtime);
         if (status != 0)
@@ -123,7 +123,7 @@ static int cmd_version(struct invocation *in)
                              host_is_root() ? "no" : "yes");
                 return 0;
         }
-        if (template_check(a.format, &err) < 0)
+        if (show_check(a.format, &err) < 0)
                 return command_fail(in, &err);
         (void)buf_append(&json, "{", 1);
         (void)print_member(&json, "Version", coffer_version());

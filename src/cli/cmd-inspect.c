@@ -34,12 +34,15 @@ static int cmd_inspect(struct invocation *in)
 {
         cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
         struct inspect_args a = {0};
+        struct coffer_error err = {0};
         int status;
 
         if (!command_begin(in, &a))
                 return in->status;
         if (a.posture && a.format)
                 return command_usage(in, NULL, "--posture has a form of its own, without --format");
+        if (show_check(a.format, &err) < 0)
+                return command_fail(in, &err);
         status = command_open_home(in, &runtime);
         if (status != 0)
                 return status;

@@ -196,10 +196,13 @@ static int cmd_inspect(struct invocation *in)
 {
         cleanup_with(volume_release) struct volume_args a = {0};
         cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
+        struct coffer_error err = {0};
         int status;
 
         if (!command_begin(in, &a))
                 return in->status;
+        if (show_check(a.format, &err) < 0)
+                return command_fail(in, &err);
         status = command_open_home(in, &runtime);
         return status != 0 ? status : show_objects(in, runtime, a.format, coffer_volume_inspect);
 }

@@ -60,6 +60,11 @@ int show_object(const char *json, const char *format, struct coffer_error *err)
         return write_text(&text, err);
 }
 
+int show_check(const char *format, struct coffer_error *err)
+{
+        return format && !str_eq(format, "json") ? template_check(format, err) : 0;
+}
+
 int show_objects(const struct invocation *in, struct coffer_runtime *runtime, const char *format,
                  show_fn get)
 {
@@ -69,8 +74,6 @@ int show_objects(const struct invocation *in, struct coffer_runtime *runtime, co
         struct coffer_error err = {0};
         int status = 0;
 
-        if (!pretty && !compact && template_check(format, &err) < 0)
-                return command_fail(in, &err);
         for (int i = 0; i < in->argc; i++) {
                 cleanup_with(coffer_release) char *json = NULL;
                 struct jv v;

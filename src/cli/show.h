@@ -9,6 +9,9 @@
 typedef int (*show_fn)(struct coffer_runtime *runtime, const char *reference, char **ret_json,
                        struct coffer_error *err);
 
+/** show_check() - before anything is asked for: is @format one? 0 or -EINVAL */
+int show_check(const char *format, struct coffer_error *err);
+
 /**
  * show_objects() - show what @in->argv names
  * @in:      the invocation

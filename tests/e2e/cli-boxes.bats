@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2016,SC2034,SC2154
 # What the commands say about real boxes: words, formats, statuses.
 
 load helpers
