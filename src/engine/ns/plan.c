@@ -375,7 +375,7 @@ static char *choose_cwd(const struct spec *box, const struct spec *process)
                 return strdup(process->workdir);
         if (box->workdir)
                 return strdup(box->workdir);
-        return strdup("/");
+        return strdup(box->here != SPEC_HERE_OFF ? box->here_dir : "/");
 }
 
 static uint32_t process_flags(const struct spec *from, bool is_main)
