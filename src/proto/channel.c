@@ -86,7 +86,7 @@ static int send_with_fds(int socket_fd, struct iovec *iov, const int *fds, size_
                 memcpy(CMSG_DATA(c), fds, sizeof(int) * fd_count);
         }
         do
-                n = sendmsg(socket_fd, &msg, MSG_NOSIGNAL);
+                n = sendmsg(socket_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
         while (n < 0 && errno == EINTR);
 
         return n < 0 ? -errno : (int)n;
@@ -315,7 +315,7 @@ int frame_error(const struct frame *f, struct coffer_error *err)
 {
         struct msg_error m;
         int code;
-        int r = frame_decode(f, &m);
+        int r = f->header.type == PROTO_ERROR ? frame_decode(f, &m) : -EBADMSG;
 
         if (r < 0)
                 return error_set(err, r, "read an error message");

@@ -34,8 +34,8 @@ int frame_take_fd(struct frame *f, size_t i);
  * @message:   struct for @type's table; NULL for a frame without a payload
  * @fds:       borrowed; sent along with the first byte
  *
- * On a non-blocking socket that is full it waits in poll(2): frames are small and their reader
- * is one of our own programs; @timeout_ms bounds it.
+ * While the socket, blocking or not, is full, it waits in poll(2): frames are small and their
+ * reader is one of our own programs; @timeout_ms bounds it, -1 waits for ever.
  *
  * Return: 0, -ETIMEDOUT, -EPIPE and others of sendmsg(2), or an encoder's error.
  */
