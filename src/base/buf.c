@@ -126,13 +126,24 @@ static size_t utf8_length(const unsigned char *s)
         return 0;
 }
 
+/* How many bytes from s on stand for themselves in JSON and are ASCII: mostly all of them. */
+static size_t plain_length(const unsigned char *s)
+{
+        size_t n = 0;
+
+        while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+                n++;
+        return n;
+}
+
 int buf_append_json(struct buf *b, const char *text)
 {
         const unsigned char *s = (const unsigned char *)text;
 
         (void)buf_append(b, "\"", 1);
         while (*s != '\0') {
-                size_t n = utf8_length(s);
+                size_t plain = plain_length(s);
+                size_t n = plain ? plain : utf8_length(s);
 
                 if (n == 0)
                         (void)buf_append_str(b, "\xef\xbf\xbd");
