@@ -81,7 +81,7 @@ TEST(a_digest_is_64_lower_hex_digits)
         t_true(image_is_digest(DIGEST));
         t_false(image_is_digest(""));
         t_false(image_is_digest(DIGEST "0"));
-        t_false(image_is_digest(DIGEST + 1));
+        t_false(image_is_digest(&DIGEST[1]));
         t_false(image_is_digest(
                 "../3456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0"));
         t_false(image_is_digest(

@@ -17,6 +17,18 @@
 #include "base/sys.h"
 #include "image/unpack.h"
 
+/* Sanitizers need shadow memory, and for their reports calls that the program never makes. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 #define FILES_MAX 256                         /* purge.c needs the most, about 40 */
 #define DATA_MAX  ((rlim_t)384 * 1024 * 1024) /* a zstd window of 128 MiB, and the rest */
 
@@ -128,10 +140,8 @@ static int limit(const struct unpack_request *req)
 
         if (r == 0)
                 r = lower(RLIMIT_NOFILE, FILES_MAX);
-#ifndef __SANITIZE_ADDRESS__ /* whose shadow memory is larger */
-        if (r == 0)
+        if (r == 0 && !SANITIZED)
                 r = lower(RLIMIT_DATA, DATA_MAX);
-#endif
         return r;
 }
 
@@ -199,11 +209,7 @@ static int not_dumpable(const struct unpack_request *req)
 
 static int filter_calls(const struct unpack_request *req)
 {
-#ifdef __SANITIZE_ADDRESS__ /* its reports need calls that the program itself never makes */
-        return 0;
-#else
-        return unpack_seccomp();
-#endif
+        return SANITIZED ? 0 : unpack_seccomp();
 }
 
 /* In this order: each needs a right that a later one takes away. */
