@@ -192,9 +192,9 @@ static int resolve_user(const struct wanted *w, const char *passwd, const char *
                 u->uid = w->uid;
         if (w->group)
                 return find_group(group, w->group, &u->gid, err);
-        if (name[0] != '\0' && add_memberships(group, name, u) < 0)
-                return error_set(err, -E2BIG, "give user '%s' its groups", w->name);
-        return 0;
+        if (name[0] != '\0')
+                r = add_memberships(group, name, u);
+        return r < 0 ? error_set(err, r, "give user '%s' its groups", w->name) : 0;
 }
 
 int user_resolve_text(const char *text, const struct strv *groups, const char *passwd,
