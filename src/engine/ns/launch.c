@@ -65,6 +65,51 @@ static int decode(struct launch *l)
         return r < 0 ? error_set(l->err, r, "read how to build the box") : 0;
 }
 
+static bool may_lack(const struct launch *l, const char *control)
+{
+        for (size_t i = 0; i < l->setup.allow_degraded.count; i++)
+                if (str_eq(l->setup.allow_degraded.items[i], control))
+                        return true;
+        return false;
+}
+
+/*
+ * Under a single-id map setgroups(2) is forbidden (user_namespaces(7)), and the groups that the
+ * caller is in besides his own stay with every process of the box: docker, kvm, sudo, …
+ */
+static int check_groups(struct launch *l)
+{
+        gid_t groups[256];
+        char names[160] = "";
+        size_t used = 0;
+        int n;
+
+        if (l->start->idmap.kind != IDMAP_SINGLE)
+                return 0;
+        n = getgroups(ELEMENTS(groups), groups);
+        if (n < 0)
+                return error_set(l->err, -errno, "read the caller's groups");
+        for (int i = 0; i < n; i++) {
+                const struct group *g = getgrgid(groups[i]);
+
+                if (groups[i] == getegid() || used >= sizeof(names))
+                        continue;
+                used += (size_t)(g ? snprintf(names + used, sizeof(names) - used, " %s", g->gr_name)
+                                   : snprintf(names + used, sizeof(names) - used, " %u",
+                                              groups[i]));
+        }
+        if (used == 0)
+                return strv_addf(&l->box->posture, "idmap\tenforced\tsingle id");
+        if (may_lack(l, "idmap"))
+                return strv_addf(&l->box->posture,
+                                 "idmap\tdegraded\tsingle id; the box keeps the groups%s", names);
+        (void)error_say(l->err, -EPERM, COFFER_ERROR_CONTROL,
+                        "idmap: without a range of ids the box would keep your groups%s", names);
+        error_hint(l->err, "add a range to /etc/subuid and /etc/subgid (usermod --add-subuids), or "
+                           "--allow-degraded idmap");
+        return -EPERM;
+}
+
 /* ------------------------------------------------------------------- what the host lends */
 
 static int make_dir(struct launch *l, int dir_fd, const char *name)
@@ -365,7 +410,7 @@ static int hear_ready(struct launch *l)
 static int describe(struct launch *l)
 {
         const struct msg_idmap *map = &l->start->idmap;
-        int r;
+        int r = 0;
 
         (void)strv_addf(&l->box->posture, "engine\tenforced\tns");
         (void)strv_addf(&l->box->posture,
@@ -376,8 +421,6 @@ static int describe(struct launch *l)
         else if (map->kind == IDMAP_USER)
                 r = strv_addf(&l->box->posture,
                               "idmap\tenforced\tshared: the caller and his subordinate ids");
-        else
-                r = strv_addf(&l->box->posture, "idmap\tenforced\tsingle id");
         (void)strv_addf(&l->box->posture, "netns\tenforced\tloopback only");
         (void)strv_addf(&l->box->posture, "egress\tenforced\tnone: there is no way out");
         return r;
@@ -423,6 +466,7 @@ static const struct {
         int (*run)(struct launch *l);
 } steps[] = {
         {"decode",  decode          },
+        {"groups",  check_groups    },
         {"upper",   prepare_upper   },
         {"cgroup",  make_cgroup     },
         {"clone",   clone_supervisor},
