@@ -248,23 +248,24 @@ static int connect_pipes(struct session *s, struct lane lanes[RELAYS])
         return 0;
 }
 
+/* The terminal stays the library's, which resizes it; each relay owns a descriptor of its own. */
 static int connect_tty(struct session *s, struct lane lanes[RELAYS])
 {
-        cleanup_close int out = coffer_process_take_stream(s->process, COFFER_TTY);
-        cleanup_close int in = -EBADF;
-        int r;
+        int tty = coffer_process_stream(s->process, COFFER_TTY);
+        int fd, r = 0;
 
-        if (out < 0) /* main's output also goes to its log: it has pipes even so */
+        if (tty < 0) /* main's output also goes to its log: it has pipes even so */
                 return connect_pipes(s, lanes);
         if (s->o->read_stdin) {
-                in = fcntl(out, F_DUPFD_CLOEXEC, 3); /* each relay owns its own */
-                if (in < 0)
-                        return error_set(s->err, -errno, "connect standard input");
-                r = add_relay(s, &lanes[STDIN_RELAY], STDIN_RELAY, STDIN_FILENO, take_fd(&in));
-                if (r < 0)
-                        return r;
+                fd = fcntl(tty, F_DUPFD_CLOEXEC, 3);
+                r = fd < 0 ? error_set(s->err, -errno, "connect standard input")
+                           : add_relay(s, &lanes[STDIN_RELAY], STDIN_RELAY, STDIN_FILENO, fd);
         }
-        return add_relay(s, &lanes[STDOUT_RELAY], STDOUT_RELAY, take_fd(&out), STDOUT_FILENO);
+        if (r < 0)
+                return r;
+        fd = fcntl(tty, F_DUPFD_CLOEXEC, 3);
+        return fd < 0 ? error_set(s->err, -errno, "connect standard output")
+                      : add_relay(s, &lanes[STDOUT_RELAY], STDOUT_RELAY, fd, STDOUT_FILENO);
 }
 
 static int prepare(struct session *s, struct lane lanes[RELAYS])
