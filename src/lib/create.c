@@ -208,44 +208,58 @@ static int resolve_sources(struct creation *c)
                 else if (m->kind == SPEC_VOLUME)
                         r = use_volume(c, m);
         }
-        if (r == 0 && c->spec.here != SPEC_HERE_OFF && !c->spec.here_dir) {
-                c->spec.here_dir = getcwd(NULL, 0);
-                if (!c->spec.here_dir)
-                        r = error_set(c->err, -errno, "find the current directory");
-                else if (c->spec.here_dir[0] != '/')
-                        r = error_say(c->err, -ENOENT, COFFER_ERROR_USAGE,
-                                      "the current directory cannot be reached by a path");
-        }
         return r;
+}
+
+/* Before the spec is completed: it is the working directory too, unless another was given. */
+static int find_here(struct creation *c)
+{
+        if (c->spec.here == SPEC_HERE_OFF || c->spec.here_dir)
+                return 0;
+        c->spec.here_dir = getcwd(NULL, 0);
+        if (!c->spec.here_dir)
+                return error_set(c->err, -errno, "find the current directory");
+        if (c->spec.here_dir[0] != '/')
+                return error_say(c->err, -ENOENT, COFFER_ERROR_USAGE,
+                                 "the current directory cannot be reached by a path");
+        return 0;
 }
 
 /* --------------------------------------------------------------------------------- directory */
 
+/* Whoever lists the boxes may take the lock of a directory that looks abandoned: -EAGAIN. */
+static int try_directory(struct creation *c)
+{
+        int r = spec_new_id(c->id);
+
+        if (r < 0)
+                return r;
+        if (mkdirat(c->rt->home->boxes_fd, c->id, 0700) < 0)
+                return errno == EEXIST ? -EAGAIN : -errno;
+        c->made = true;
+        c->dir_fd = sys_open(c->rt->home->boxes_fd, c->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        r = c->dir_fd < 0 ? c->dir_fd : box_lock_take(c->dir_fd, c->id, &c->lock_fd);
+        if (r != -EAGAIN && r != -ENOENT)
+                return r;
+        close_fd(&c->dir_fd);
+        c->made = false;
+        return -EAGAIN;
+}
+
 static int make_directory(struct creation *c)
 {
-        int boxes_fd = c->rt->home->boxes_fd;
-        int r = -EEXIST;
+        int r = -EAGAIN;
 
-        for (int i = 0; r == -EEXIST && i < ID_TRIES; i++) {
-                r = spec_new_id(c->id);
-                if (r == 0 && mkdirat(boxes_fd, c->id, 0700) < 0)
-                        r = -errno;
-        }
-        if (r < 0)
-                return error_set(c->err, r, "make the directory of a box in '%s'",
-                                 c->rt->home->path);
-        c->made = true;
-        c->dir_fd = sys_open(boxes_fd, c->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        if (c->dir_fd < 0)
-                return error_set(c->err, c->dir_fd, "open the directory of box %s", c->id);
-        r = box_lock_take(c->dir_fd, c->id, &c->lock_fd);
+        for (int i = 0; r == -EAGAIN && i < ID_TRIES; i++)
+                r = try_directory(c);
         if (r == -EOPNOTSUPP) {
                 (void)error_say(c->err, r, COFFER_ERROR_HOST,
                                 "'%s' lies on a file system without open file description locks",
                                 c->rt->home->path);
                 error_hint(c->err, "set COFFER_HOME to a directory on a local file system");
         } else if (r < 0) {
-                (void)error_set(c->err, r, "lock box %s", c->id);
+                (void)error_set(c->err, r, "make the directory of a box in '%s'",
+                                c->rt->home->path);
         }
         return r;
 }
@@ -387,6 +401,8 @@ static int create(struct creation *c, struct coffer_box **ret_box)
                 r = resolve_image(c);
         if (r == 0)
                 r = make_directory(c);
+        if (r == 0)
+                r = find_here(c);
         if (r == 0)
                 r = spec_complete(&c->spec, c->id, c->err);
         if (r == 0)

@@ -416,6 +416,24 @@ int link_step(struct link *l, struct frame *ret_frame, int *ret_wait_fd, uint64_
         }
 }
 
+enum verdict link_look(int dir_fd, const char *id, struct identity *ret_identity,
+                       struct box_facts *facts)
+{
+        struct link l;
+        enum verdict v;
+
+        link_init(&l, dir_fd, id);
+        l.facts = *facts;
+        look_at_identity(&l);
+        if (l.facts.identity == IDENTITY_READ && l.facts.boot_same)
+                prove_process(&l);
+        v = verdict(&l.facts);
+        *facts = l.facts;
+        *ret_identity = l.identity;
+        link_release(&l);
+        return v;
+}
+
 /* -------------------------------------------------------------------------------------- lock */
 
 void lock_wait_init(struct lock_wait *w)

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/str.h"
+
+/*
+ * Structs, arrays and strings in one allocation, for the caller to free with one coffer_free().
+ * The same code runs twice: with a NULL base it only counts, then it fills.
+ */
+struct pack {
+        char *base;
+        size_t used;
+};
+
+/* Room for @size bytes, aligned for anything; NULL while counting. */
+static inline void *pack_space(struct pack *p, size_t size)
+{
+        void *at = p->base ? p->base + p->used : NULL;
+
+        p->used += (size + 15) & ~(size_t)15;
+        return at;
+}
+
+static inline const char *pack_str(struct pack *p, const char *s)
+{
+        size_t bytes = strlen(s ? s : "") + 1;
+        char *to = pack_space(p, bytes);
+
+        if (to)
+                memcpy(to, s ? s : "", bytes);
+        return to;
+}
+
+/* A NULL-terminated copy of a list. */
+static inline const char *const *pack_strv(struct pack *p, const struct strv *list)
+{
+        const char **to = pack_space(p, (list->count + 1) * sizeof(*to));
+
+        for (size_t i = 0; i < list->count; i++) {
+                const char *s = pack_str(p, list->items[i]);
+
+                if (to)
+                        to[i] = s;
+        }
+        if (to)
+                to[list->count] = NULL;
+        return to;
+}
