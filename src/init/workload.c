@@ -162,10 +162,29 @@ static int hear_job(struct job *j)
 
 /* --------------------------------------------------------------------------- the steps */
 
+static bool is_mapped(const struct job *j, uint32_t id, uint32_t inner_id)
+{
+        uint32_t count = j->in->setup.id_count;
+
+        return id == inner_id || (count > 1 && id < count);
+}
+
 static int step_user(struct job *j)
 {
+        const struct msg_setup *setup = &j->in->setup;
         int r = user_resolve(j->p.user, &j->p.groups, &j->user, &j->err);
 
+        if (r < 0)
+                return r;
+        if (!is_mapped(j, j->user.uid, setup->inner_uid) ||
+            !is_mapped(j, j->user.gid, setup->inner_gid)) {
+                r = error_say(&j->err, -EINVAL, COFFER_ERROR_USAGE, "the box has no user %u:%u",
+                              j->user.uid, j->user.gid);
+                error_hint(&j->err, setup->id_count == 1
+                                            ? "it has one id only; a range in /etc/subuid and "
+                                              "/etc/subgid gives it 65536"
+                                            : "its ids are 0 to 65535");
+        }
         if (r == 0 && !strv_get(&j->p.env, "HOME") && strv_set(&j->p.env, "HOME", j->user.home) < 0)
                 r = error_set(&j->err, -ENOMEM, "set HOME");
         return r;
@@ -220,12 +239,7 @@ static int step_securebits(struct job *j)
 
 static int step_ids(struct job *j)
 {
-        int r = ids_become(j->user.uid, j->user.gid, &j->err);
-
-        if (r == -EINVAL && j->in->setup.id_count == 1)
-                error_hint(&j->err,
-                           "this box has one id only; a range in /etc/subuid gives it 65536");
-        return r;
+        return ids_become(j->user.uid, j->user.gid, &j->err);
 }
 
 static int step_capabilities(struct job *j)
