@@ -25,6 +25,8 @@ looks=(outer-procfs kcore core-pattern sysrq sys replaced-null find-device host-
 
 # whole OPTION… ROOT: such a box is refused, or it is as whole as any other.
 whole() {
+        local options
+
         fact_options
         untouched "$coffer" run --rm "${options[@]}" "$@" -- /escape run "${looks[@]}"
         case $status in
@@ -85,7 +87,7 @@ host_symlink-etc() {
 # Somebody with the same volume changes it while the box is built: before a mount below it is
 # resolved, and between that and the mount.
 host_swapped-volume() {
-        local swapper shared=$place/shared
+        local swapper shared=$place/shared looks=(host-file other-box unmount-masks)
 
         mkdir -p "$shared/below"
         ln -s "$place/canary" "$shared/link"

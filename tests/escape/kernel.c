@@ -81,9 +81,8 @@ static bool any_entry(const char *path, mode_t mode, void *data)
 static int masked_paths(struct attempt *a)
 {
         static const char *const paths[] = {
-                "/proc/kcore",       "/proc/keys",          "/proc/key-users",
-                "/proc/timer_list",  "/proc/latency_stats", "/proc/sched_debug",
-                "/proc/timer_stats", "/proc/kpageflags",    "/proc/kpagecount",
+                "/proc/kcore",       "/proc/keys",        "/proc/timer_list", "/proc/latency_stats",
+                "/proc/sched_debug", "/proc/timer_stats", "/proc/kpageflags", "/proc/kpagecount",
         };
         static const char *const dirs[] = {"/proc/acpi", "/proc/scsi", "/proc/asound",
                                            "/sys/firmware", "/sys/devices/virtual/powercap"};

@@ -68,7 +68,7 @@ bait_start() {
                 facts+=("$line")
         done
         [ "${line:-}" = ready ] || die "the bait did not start"
-        facts+=("ESCAPE_BOX=1" "ESCAPE_HOST_PATHS=$place" "ESCAPE_PROCESSES=200"
+        facts+=("ESCAPE_BOX=1" "ESCAPE_HOST_PATHS=$place/home:$place/root" "ESCAPE_PROCESSES=200"
                 "ESCAPE_GROUPS=" "ESCAPE_CAPS=$caps_root" "ESCAPE_BOUND=$caps_root"
                 "ESCAPE_OTHER=$place/canary/file")
         echo "another box's" >"$place/canary/file"
