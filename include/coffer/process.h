@@ -19,8 +19,9 @@ struct coffer_box;
 struct coffer_process;
 
 /*
- * Which streams.  The terminal of an exec is COFFER_TTY, in place of the other three.  Main's output
- * also goes to its log, so main always has pipes, and with a terminal COFFER_STDOUT carries all.
+ * Which streams.  The terminal of an exec is COFFER_TTY, in place of the other three.  Main's
+ * output also goes to its log, so main always has pipes, and with a terminal COFFER_STDOUT carries
+ * all.
  */
 enum coffer_stream { COFFER_STDIN = 1, COFFER_STDOUT = 2, COFFER_STDERR = 4, COFFER_TTY = 8 };
 

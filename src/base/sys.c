@@ -187,8 +187,7 @@ pid_t sys_clone3(struct clone_args *args)
 int sys_renameat2(int old_dir_fd, const char *old_name, int new_dir_fd, const char *new_name,
                   unsigned flags)
 {
-        return as_result(
-                syscall(SYS_renameat2, old_dir_fd, old_name, new_dir_fd, new_name, flags));
+        return as_result(syscall(SYS_renameat2, old_dir_fd, old_name, new_dir_fd, new_name, flags));
 }
 
 int sys_memfd_sealed(const char *name, const void *data, size_t size)
