@@ -19,8 +19,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/sys.h"
+#include "sandbox/userns-parts.h"
 
-#define MAP_TEXT_MAX   256
 #define SUBID_FILE_MAX (1024 * 1024)
 
 struct msg_idmap idmap_for_range(uint32_t base, uint32_t supervisor)
@@ -55,10 +55,11 @@ static bool line_matches(char *line, const char *name, const char *id, uint64_t 
                 return false;
         if (str_to_u64(start, UINT32_MAX, ret_start) < 0 || str_to_u64(count, UINT32_MAX, &n) < 0)
                 return false;
-        return n >= IDMAP_IDS;
+        /* The last id is the supervisor's, and (uid_t)-1 is nobody's. */
+        return n >= IDMAP_IDS && *ret_start < UINT32_MAX - IDMAP_IDS + 1;
 }
 
-static bool find_range(const char *file, const char *name, uint32_t id, uint32_t *ret_start)
+bool userns_find_range(const char *file, const char *name, uint32_t id, uint32_t *ret_start)
 {
         cleanup_with(release) struct buf text = BUF_INIT(SUBID_FILE_MAX);
         char id_text[16];
@@ -99,8 +100,8 @@ int idmap_for_caller(struct msg_idmap *ret_map, struct coffer_error *err)
 
         (void)err;
         if (find_tool(newuidmap_paths) && find_tool(newgidmap_paths) &&
-            find_range("/etc/subuid", name, (uint32_t)getuid(), &uid_start) &&
-            find_range("/etc/subgid", name, (uint32_t)getuid(), &gid_start)) {
+            userns_find_range("/etc/subuid", name, (uint32_t)getuid(), &uid_start) &&
+            userns_find_range("/etc/subgid", name, (uint32_t)getuid(), &gid_start)) {
                 /* Box 1 … 65535 take all but the last id of the range: that is the supervisor's. */
                 map = (struct msg_idmap){
                         .kind = IDMAP_USER,
@@ -115,23 +116,22 @@ int idmap_for_caller(struct msg_idmap *ret_map, struct coffer_error *err)
         return 0;
 }
 
-/* The lines of one map, as uid_map takes them and, split into words, as newuidmap does. */
-static void map_lines(const struct msg_idmap *map, uint32_t self, uint32_t base,
-                      uint32_t supervisor, char text[MAP_TEXT_MAX])
+void userns_map_lines(const struct msg_idmap *map, uint32_t self, uint32_t base,
+                      uint32_t supervisor, char text[USERNS_MAP_MAX])
 {
         int n;
 
         if (map->kind == IDMAP_ROOT)
-                n = snprintf(text, MAP_TEXT_MAX, "0 %" PRIu32 " %" PRIu32 "\n", base, map->count);
+                n = snprintf(text, USERNS_MAP_MAX, "0 %" PRIu32 " %" PRIu32 "\n", base, map->count);
         else if (map->kind == IDMAP_USER)
-                n = snprintf(text, MAP_TEXT_MAX, "0 %" PRIu32 " 1\n1 %" PRIu32 " %" PRIu32 "\n",
+                n = snprintf(text, USERNS_MAP_MAX, "0 %" PRIu32 " 1\n1 %" PRIu32 " %" PRIu32 "\n",
                              self, base, map->count - 1);
         else
-                n = snprintf(text, MAP_TEXT_MAX, "0 %" PRIu32 " 1\n", self);
+                n = snprintf(text, USERNS_MAP_MAX, "0 %" PRIu32 " 1\n", self);
 
         if (supervisor != 0)
-                (void)snprintf(text + n, (size_t)(MAP_TEXT_MAX - n), "%" PRIu32 " %" PRIu32 " 1\n",
-                               map->count, supervisor);
+                (void)snprintf(text + n, (size_t)(USERNS_MAP_MAX - n),
+                               "%" PRIu32 " %" PRIu32 " 1\n", map->count, supervisor);
 }
 
 static int write_proc(pid_t pid, const char *name, const char *text)
@@ -166,27 +166,46 @@ static int run_tool(const char *path, pid_t pid, char *map)
         return r < 0 ? r : child_wait(pidfd);
 }
 
+struct tool_run {
+        pid_t pid;
+        char *uids;
+        char *gids;
+};
+
+/* Our own child, since an unseen one would not stay so when it execs: nobody may wait for it. */
+static int run_tools(void *data)
+{
+        const struct tool_run *t = data;
+        int r;
+
+        (void)signal(SIGCHLD, SIG_DFL); /* ignored, its end could not be waited for */
+        r = run_tool(find_tool(newuidmap_paths), t->pid, t->uids);
+        if (r == 0)
+                r = run_tool(find_tool(newgidmap_paths), t->pid, t->gids);
+        return r > 0 ? -EPERM : r;
+}
+
 static int map_by_tools(pid_t pid, char *uids, char *gids, struct coffer_error *err)
 {
-        int r = run_tool(find_tool(newuidmap_paths), pid, uids);
+        struct tool_run t = {pid, uids, gids};
+        int r = userns_run(-1, run_tools, &t);
 
         if (r == 0)
-                r = run_tool(find_tool(newgidmap_paths), pid, gids);
-        if (r == 0)
                 return 0;
-        (void)error_say(err, r < 0 ? r : -EPERM, COFFER_ERROR_HOST,
-                        "map the caller's subordinate ids: newuidmap refused them (status %d)", r);
+        (void)error_say(err, r, COFFER_ERROR_HOST,
+                        "map the caller's subordinate ids: newuidmap refused them: %s",
+                        strerror(-r));
         error_hint(err, "see /etc/subuid and /etc/subgid; newuidmap must be setuid root");
-        return r < 0 ? r : -EPERM;
+        return r;
 }
 
 int userns_write_maps(pid_t pid, const struct msg_idmap *map, struct coffer_error *err)
 {
-        char uids[MAP_TEXT_MAX], gids[MAP_TEXT_MAX];
+        char uids[USERNS_MAP_MAX], gids[USERNS_MAP_MAX];
         int r = 0;
 
-        map_lines(map, (uint32_t)getuid(), map->uid_base, map->supervisor_uid, uids);
-        map_lines(map, (uint32_t)getgid(), map->gid_base, map->supervisor_gid, gids);
+        userns_map_lines(map, (uint32_t)getuid(), map->uid_base, map->supervisor_uid, uids);
+        userns_map_lines(map, (uint32_t)getgid(), map->gid_base, map->supervisor_gid, gids);
         if (map->kind == IDMAP_USER)
                 return map_by_tools(pid, uids, gids, err);
 
@@ -272,7 +291,7 @@ static int write_shift(pid_t pid, const void *data, struct coffer_error *err)
 int userns_open_shifted(uint32_t from, uint32_t to, uint32_t count, int *ret_fd,
                         struct coffer_error *err)
 {
-        char text[MAP_TEXT_MAX];
+        char text[USERNS_MAP_MAX];
 
         (void)snprintf(text, sizeof(text), "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n", from, to,
                        count);
