@@ -238,7 +238,7 @@ static int try_directory(struct creation *c)
                 return errno == EEXIST ? -EAGAIN : -errno;
         c->made = true;
         c->dir_fd = sys_open(c->rt->home->boxes_fd, c->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        r = c->dir_fd < 0 ? c->dir_fd : box_lock_take(c->dir_fd, c->id, &c->lock_fd);
+        r = c->dir_fd < 0 ? c->dir_fd : box_lock_make(c->dir_fd, &c->lock_fd);
         if (r != -EAGAIN && r != -ENOENT)
                 return r;
         close_fd(&c->dir_fd);
@@ -366,6 +366,7 @@ static int make_handle(struct creation *c, struct coffer_box **ret_box)
         if (r < 0)
                 return r;
         box->fresh = true;
+        box->created_ns = c->meta.created_ns;
         box->spec = malloc(sizeof(*box->spec));
         if (box->spec) {
                 *box->spec = c->spec;

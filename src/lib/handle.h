@@ -48,6 +48,7 @@ struct coffer_spec {
  * @dir_fd:  owned; boxes/<id>
  * @spec:    owned; NULL until it is needed
  * @fresh:   made by this handle and never started, so nobody else needs to be asked
+ * @created_ns: when it was made; 0: not looked up
  */
 struct coffer_box {
         struct coffer_runtime *runtime;
@@ -56,6 +57,7 @@ struct coffer_box {
         int dir_fd;
         struct spec *spec;
         bool fresh;
+        uint64_t created_ns;
 };
 
 /* Answers -EINVAL, with words, when a public call was given a NULL that it needs. */

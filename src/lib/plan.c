@@ -168,9 +168,10 @@ static int fill_start(struct coffer_box *box, uint32_t flags, uint32_t streams, 
         m->image = strdup(spec->image);
         if (!m->created_by || !m->name || !m->image)
                 return -ENOMEM;
-        if (meta_read(box->dir_fd, &meta, NULL) == 0)
-                m->created_ns = meta.created_ns;
+        if (box->created_ns == 0 && meta_read(box->dir_fd, &meta, NULL) == 0)
+                box->created_ns = meta.created_ns;
         box_meta_release(&meta);
+        m->created_ns = box->created_ns;
         return strv_copy(&m->labels, &spec->labels);
 }
 

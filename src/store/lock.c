@@ -78,6 +78,24 @@ int box_lock_take(int box_dir_fd, const char *id, int *ret_fd)
         return 0;
 }
 
+int box_lock_make(int box_dir_fd, int *ret_fd)
+{
+        struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        cleanup_close int fd = -EBADF;
+        int r;
+
+        fd = sys_open_mode(box_dir_fd, "lock", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return fd == -EEXIST ? -EAGAIN : fd;
+        if (fcntl(fd, F_OFD_SETLK, &whole) < 0)
+                return lock_error(errno);
+        r = check_file(box_dir_fd, fd);
+        if (r < 0)
+                return r;
+        *ret_fd = take_fd(&fd);
+        return 0;
+}
+
 int box_lock_is_held(int box_dir_fd)
 {
         struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

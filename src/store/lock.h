@@ -18,5 +18,15 @@
  */
 int box_lock_take(int box_dir_fd, const char *id, int *ret_fd);
 
+/**
+ * box_lock_make() - make the file in a new directory and take the lock
+ * @box_dir_fd: the directory of the box
+ * @ret_fd:     holds the lock until it is closed
+ *
+ * Return: 0, -EAGAIN or -ENOENT when somebody who found the directory abandoned was faster, or as
+ * box_lock_take().
+ */
+int box_lock_make(int box_dir_fd, int *ret_fd);
+
 /** box_lock_is_held() - 1 when somebody has it, 0 when nobody has, or a negative errno */
 int box_lock_is_held(int box_dir_fd);
