@@ -93,8 +93,8 @@ enum verdict link_look(int dir_fd, const char *id, struct identity *ret_identity
 
 /**
  * struct lock_wait - taking the lock of a box that may just be ending
- * @link:     used for looking, not for talking
- * @since_ms: as in struct link
+ * @link:  used for looking, not for talking
+ * @begun: @link looks already
  */
 struct lock_wait {
         struct link link;
