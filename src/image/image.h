@@ -137,7 +137,8 @@ int image_resolve(const struct image_store *store, const char *reference, struct
  * @err:    words for a failure; may be NULL
  *
  * For directories with files of ids that the caller may not touch: layers, and a box's upper and
- * work directories.  Never leaves @dir_fd's file system and follows no symlink.
+ * work directories, with the user namespace that has their ids (root needs none: IMAGE_OWN_CALLER).
+ * Never leaves @dir_fd's file system and follows no symlink.
  *
  * Return: 0 or a negative errno.
  */

@@ -262,7 +262,7 @@ static bool seen_before(const struct image_manifest *m, size_t index)
 
 static int run_jobs(struct ensure *e, const struct image_manifest *m, struct coffer_error *err)
 {
-        struct coffer_error ignored;
+        struct coffer_error ignored = {0};
         struct job *job;
         size_t next = 0;
         int r = 0;

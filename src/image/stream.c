@@ -88,11 +88,18 @@ int stream_digest(const void *data, size_t size, char *ret_hex)
         return r;
 }
 
-static bool hung_up(int fd)
+/* A file is always ready; a pipe is waited for, but not longer than somebody waits for us. */
+static bool hung_up(const struct stream *s)
 {
-        struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+        struct pollfd p[2] = {
+                {.fd = s->hangup_fd, .events = POLLRDHUP},
+                {.fd = s->fd,        .events = POLLIN   },
+        };
+        nfds_t count = s->left == STREAM_TO_END ? 2 : 1;
 
-        return fd >= 0 && poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP | POLLERR));
+        while (poll(p, count, count == 2 ? -1 : 0) < 0 && errno == EINTR)
+                ;
+        return p[0].revents & (POLLHUP | POLLRDHUP | POLLERR);
 }
 
 static ssize_t read_stored(struct stream *s, void *to, size_t size, struct coffer_error *err)
@@ -101,7 +108,7 @@ static ssize_t read_stored(struct stream *s, void *to, size_t size, struct coffe
 
         if (s->left == 0)
                 return 0;
-        if (hung_up(s->hangup_fd))
+        if (hung_up(s))
                 return error_set(err, -EPIPE, "go on for nobody");
         if (s->left == STREAM_TO_END) {
                 n = sys_read(s->fd, to, size);

@@ -154,10 +154,10 @@ def what_is(tree, path):
 
 
 def canary(scratch):
-    """Around the home: whatever comes out of a layer lands somewhere here."""
-    for d in ("canary", "box/canary", "box/home"):
+    """Around the store: whatever comes out of a layer lands somewhere here."""
+    for d in ("canary", "box/canary", "box/store"):
         os.makedirs(f"{scratch}/{d}")
-    os.chmod(scratch + "/box/home", 0o700)
+    os.chmod(scratch + "/box/store", 0o700)
     for d in ("canary", "box/canary"):
         with open(f"{scratch}/{d}/file", "w") as f:
             f.write("canary")
@@ -166,13 +166,13 @@ def canary(scratch):
 def outside(scratch):
     tree = listing(scratch)
     return {k: v for k, v in tree.items()
-            if not k.startswith(("box/home", "lay", "dest", "in.tar")) and k not in ("", "box")}
+            if not k.startswith(("box/store", "lay", "dest", "in.tar")) and k not in ("", "box")}
 
 
 def try_streams(scratch, userns, how):
     canary(scratch)
     before = outside(scratch)
-    home = scratch + "/box/home"
+    home = scratch + "/box/store"
     for number, (name, data, error, paths) in enumerate(STREAMS):
         layout = layout_of(f"{scratch}/lay{number}", data)
         fields, said = how(home, layout, userns)
@@ -203,23 +203,23 @@ def hostile_streams_in_the_stores_range(scratch):
 
 def ids_beyond_the_range_are_refused(scratch):
     userns = Userns()
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     for number, more in enumerate(({"uid": 65536}, {"gid": 65536},
                                    {"uid": b"\x80\0\0\0\xff\xff\xff\xff"})):
         l = layout_of(f"{scratch}/lay{number}", tar(header("f", **more)))
-        _, said = resolve(scratch + "/home", "oci:" + l.path, userns.store())
+        _, said = resolve(scratch + "/store", "oci:" + l.path, userns.store())
         check(said and "ids end at 65535" in said, said)
     userns.close()
 
 
 def bombs_stop_at_the_limit(scratch):
     """1 MiB of gzip that unpacks to 64 GiB and more, made of copies of one member."""
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     first = gzip.compress(header("bomb", size=b"\x80" + (1 << 40).to_bytes(11, "big")), mtime=0)
     l = Layout(scratch + "/lay")
     stored = first + gzip.compress(b"\0" * (1 << 20), mtime=0)
     l.image([l.layer(None, stored)], diff_ids=["sha256:" + "0" * 64])
-    _, said = resolve(scratch + "/home", "oci:" + l.path)
+    _, said = resolve(scratch + "/store", "oci:" + l.path)
     check("more than 68719476736 bytes" in said, said)
 
     # After the tar's end: what follows is hashed, so it has to be bounded too.
@@ -227,29 +227,29 @@ def bombs_stop_at_the_limit(scratch):
     stored = gzip.compress(END, mtime=0) + member * 3
     l = Layout(scratch + "/lay2")
     l.image([l.layer(None, stored)], diff_ids=["sha256:" + "0" * 64])
-    _, said = resolve(scratch + "/home", "oci:" + l.path)
+    _, said = resolve(scratch + "/store", "oci:" + l.path)
     check("should be sha256:0000" in said, said)
-    check(os.listdir(scratch + "/home/images/layers") == [], "a layer was committed")
+    check(os.listdir(scratch + "/store/images/layers") == [], "a layer was committed")
 
 
 def entries_stop_at_the_limit(scratch):
     """More than two million entries in one small layer: the same member again and again."""
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     member = gzip.compress(header("d/", kind=b"5") * 65536, mtime=0)
     l = Layout(scratch + "/lay")
     l.image([l.layer(None, member * 5)], diff_ids=["sha256:" + "0" * 64])
-    _, said = resolve(scratch + "/home", "oci:" + l.path)
+    _, said = resolve(scratch + "/store", "oci:" + l.path)
     check("more than 262144 directories" in said, said)
     member = gzip.compress(hardlink("f", "f") * 65536, mtime=0)
     stored = gzip.compress(entry("f"), mtime=0) + member * 33
     l = Layout(scratch + "/lay2")
     l.image([l.layer(None, stored)], diff_ids=["sha256:" + "0" * 64])
-    _, said = resolve(scratch + "/home", "oci:" + l.path)
+    _, said = resolve(scratch + "/store", "oci:" + l.path)
     check("more than 2097152 entries" in said, said)
 
 
 def wrong_compression_is_told(scratch):
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     good = gzip.compress(tar(entry("f", b"x")), mtime=0)
     bad_crc = good[:-8] + b"\0\0\0\0" + good[-4:]
     cases = (
@@ -264,7 +264,7 @@ def wrong_compression_is_told(scratch):
     for number, (stored, error) in enumerate(cases):
         l = Layout(f"{scratch}/lay{number}")
         l.image([l.layer(None, stored)], diff_ids=["sha256:" + digest(tar(entry("f", b"x")))])
-        _, said = resolve(scratch + "/home", "oci:" + l.path)
+        _, said = resolve(scratch + "/store", "oci:" + l.path)
         check(said and error in said, f"{number}: wanted {error!r}, got {said!r}")
 
 

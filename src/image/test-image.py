@@ -87,7 +87,7 @@ def same_as_bsdtar(scratch, userns, store):
     need("bsdtar", "tar")
     os.makedirs(scratch + "/tree")
     sample_tree(scratch + "/tree")
-    os.mkdir(scratch + "/home", 0o700)
+    os.mkdir(scratch + "/store", 0o700)
     for number, (name, command) in enumerate(WRITERS):
         path = f"{scratch}/{number}.tar"
         subprocess.run(["sh", "-c", command, "sh", scratch + "/tree", path], check=True,
@@ -95,7 +95,7 @@ def same_as_bsdtar(scratch, userns, store):
         with open(path, "rb") as f:
             data = f.read()
         layout = layout_of(f"{scratch}/lay{number}", data)
-        fields, said = resolve(scratch + "/home", "oci:" + layout.path, store)
+        fields, said = resolve(scratch + "/store", "oci:" + layout.path, store)
         check(not said, f"{name}: {said}")
         oracle = f"{scratch}/oracle{number}"
         os.mkdir(oracle, 0o755)
@@ -110,7 +110,7 @@ def same_as_bsdtar(scratch, userns, store):
                 r = subprocess.run(extract, stdin=f, capture_output=True, text=True, cwd=oracle)
                 code, text = r.returncode, r.stderr
         check(code == 0, f"{name}: bsdtar: {text}")
-        ours = listing(f"{scratch}/home/images/layers/{fields['layer'][0]}", userns)
+        ours = listing(f"{scratch}/store/images/layers/{fields['layer'][0]}", userns)
         theirs = listing(oracle, userns)
         for tree in (ours, theirs):
             tree.pop("")  # the root keeps its owner and stays open to him
@@ -133,20 +133,20 @@ def unpacks_as_bsdtar_does_in_the_stores_range(scratch):
 
 
 def names_are_bytes(scratch):
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     names = [bytes([c]) * 3 for c in range(1, 256) if c not in b"/"]
     data = tar(*[entry(n, b"x") for n in names], pax({"path": b"\xff\xfe pax"}), entry("x"),
                long_name(b"\xfd gnu"), entry("y"), symlink("\xe9".encode("latin-1"), b"\xff"))
-    fields, said = resolve(scratch + "/home", "oci:" + layout_of(scratch + "/lay", data).path)
+    fields, said = resolve(scratch + "/store", "oci:" + layout_of(scratch + "/lay", data).path)
     check(not said, said)
-    got = os.listdir(os.fsencode(f"{scratch}/home/images/layers/{fields['layer'][0]}"))
+    got = os.listdir(os.fsencode(f"{scratch}/store/images/layers/{fields['layer'][0]}"))
     want = set(names) - {b"..."} | {b"...", b"\xff\xfe pax", b"\xfd gnu", b"\xe9"}
     check(set(got) == want, str(set(got) ^ want))
 
 
 def owners_and_rights_are_kept_in_the_range(scratch):
     userns = Userns()
-    os.mkdir(scratch + "/home", 0o700)
+    os.mkdir(scratch + "/store", 0o700)
     caps = bytes.fromhex("0100000200040000000000000000000000000000")
     data = tar(folder("./", mode=0o555, uid=7),
                pax({"SCHILY.xattr.security.capability": caps, "SCHILY.xattr.user.ok": "v",
@@ -157,9 +157,9 @@ def owners_and_rights_are_kept_in_the_range(scratch):
                entry("d/f", b"y", uid=1000, gid=1000, mode=0o640),
                symlink("d/s", "f", uid=1000, gid=5))
     layout = layout_of(scratch + "/lay", data)
-    fields, said = resolve(scratch + "/home", "oci:" + layout.path, userns.store())
+    fields, said = resolve(scratch + "/store", "oci:" + layout.path, userns.store())
     check(not said, said)
-    tree = listing(f"{scratch}/home/images/layers/{fields['layer'][0]}", userns)
+    tree = listing(f"{scratch}/store/images/layers/{fields['layer'][0]}", userns)
     want = {"ping": (0, 65535, 0o4755), "d": (65534, 33, 0o3770), "d/f": (1000, 1000, 0o640),
             "d/s": (1000, 5, 0o777), "": (0, 0, 0o755)}
     for name, (uid, gid, mode) in want.items():
@@ -167,32 +167,32 @@ def owners_and_rights_are_kept_in_the_range(scratch):
         check((e["uid"], e["gid"], e["mode"]) == (uid, gid, mode), f"{name}: {e}")
     check(sorted(tree["ping"]["xattrs"]) == ["security.capability", "user.ok"], tree["ping"])
     check(tree["d"]["mtime"] == 77 * 10**9, tree["d"])
-    st = os.lstat(f"{scratch}/home/images/layers/{fields['layer'][0]}")
+    st = os.lstat(f"{scratch}/store/images/layers/{fields['layer'][0]}")
     check(st.st_uid == int(userns.store()[2]), "the layer's own directory is not the store's")
     userns.close()
 
 
 def nothing_is_special_as_the_caller(scratch):
-    os.mkdir(scratch + "/home", 0o700)
+    os.mkdir(scratch + "/store", 0o700)
     caps = bytes.fromhex("0100000200040000000000000000000000000000")
     data = tar(pax({"SCHILY.xattr.security.capability": caps}),
                entry("ping", b"x", mode=0o6755, uid=70000, gid=3))
     layout = layout_of(scratch + "/lay", data)
-    fields, said = resolve(scratch + "/home", "oci:" + layout.path)
+    fields, said = resolve(scratch + "/store", "oci:" + layout.path)
     check(not said, said)
-    e = listing(f"{scratch}/home/images/layers/{fields['layer'][0]}")["ping"]
+    e = listing(f"{scratch}/store/images/layers/{fields['layer'][0]}")["ping"]
     check((e["uid"], e["mode"], e["xattrs"]) == (os.geteuid(), 0o755, {}), str(e))
 
 
 def a_single_id_owns_everything(scratch):
     userns = Userns(single=True)
-    os.mkdir(scratch + "/home", 0o700)
+    os.mkdir(scratch + "/store", 0o700)
     data = tar(entry("f", b"x", mode=0o6755, uid=70000, gid=3), folder("d", uid=5, mode=0o555),
                entry("d/g", uid=7), symlink("s", "f", uid=9), entry("d/.wh.h"))
     layout = layout_of(scratch + "/lay", data)
-    fields, said = resolve(scratch + "/home", "oci:" + layout.path, userns.store())
+    fields, said = resolve(scratch + "/store", "oci:" + layout.path, userns.store())
     check(not said, said)
-    tree = listing(f"{scratch}/home/images/layers/{fields['layer'][0]}", userns)
+    tree = listing(f"{scratch}/store/images/layers/{fields['layer'][0]}", userns)
     for name, e in tree.items():
         check((e["uid"], e["gid"], e["mode"] & 0o6000) == (0, 0, 0), f"{name}: {e}")
     check(tree["d"]["mode"] == 0o555 and tree["d/h"]["rdev"] == 0, str(tree))
@@ -201,7 +201,7 @@ def a_single_id_owns_everything(scratch):
 
 def every_compression_is_read(scratch):
     need("zstd")
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     rng = random.Random(2)
     data = tar(*[entry(f"f{i}", rng.randbytes(rng.randrange(300000)) + b"a" * 200000)
                  for i in range(30)])
@@ -229,22 +229,22 @@ def every_compression_is_read(scratch):
     for number, (name, blob) in enumerate(stored.items()):
         l = Layout(f"{scratch}/lay{number}")
         l.image([l.layer(data, blob)], tars=[data])
-        os.mkdir(f"{scratch}/home{number}")
-        _, said = resolve(f"{scratch}/home{number}", "oci:" + l.path)
+        os.mkdir(f"{scratch}/store{number}")
+        _, said = resolve(f"{scratch}/store{number}", "oci:" + l.path)
         check(not said, f"{name}: {said}")
 
 
 # ---------------------------------------------------------------- what an image may say
 
 def a_config_is_read_whole(scratch):
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     data = tar(entry("f"))
     l = Layout(scratch + "/lay")
     l.image([l.layer(data)], tars=[data], config={"config": {
         "Entrypoint": ["/bin/e", ""], "Cmd": None, "Env": ["A=1", "B=x=y", "C="], "User": "1:2",
         "WorkingDir": "/w", "StopSignal": "SIGQUIT", "Volumes": {"/v1": {}, "/v2": {}},
         "Labels": {"k": "v=w", "empty": ""}, "ExposedPorts": {"80/tcp": {}}, "Healthcheck": {}}})
-    fields, said = resolve(scratch + "/home", "oci:" + l.path)
+    fields, said = resolve(scratch + "/store", "oci:" + l.path)
     check(not said, said)
     want = {"entrypoint": ["/bin/e", ""], "env": ["A=1", "B=x=y", "C="], "user": ["1:2"],
             "workdir": ["/w"], "stopsignal": ["SIGQUIT"], "volume": ["/v1", "/v2"],
@@ -256,19 +256,19 @@ def a_config_is_read_whole(scratch):
 
 
 def layers_are_listed_once_and_cut_at_an_opaque_root(scratch):
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     a, b, c = tar(entry("a")), tar(entry(".wh.a")), tar(entry("c"))
     o = tar(entry(".wh..wh..opq"), entry("o"))
     for number, (tars, want) in enumerate((([a, b, a], [b, a]), ([a, b, a, b], [a, b]),
                                            ([a, b, o, c], [o, c]), ([o, a], [o, a]), ([], []))):
         l = layout_of(f"{scratch}/lay{number}", *tars)
-        fields, said = resolve(scratch + "/home", "oci:" + l.path)
+        fields, said = resolve(scratch + "/store", "oci:" + l.path)
         check(not said, said)
         check(fields.get("layer", []) == [digest(t) for t in want], f"{number}: {fields}")
 
 
 def bad_images_are_refused_by_name(scratch):
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     data = tar(entry("f", b"x"))
 
     def case(error, build):
@@ -277,10 +277,10 @@ def bad_images_are_refused_by_name(scratch):
         l.error = error
         l.layer_of = l.layer(data)
         build(l)
-        _, said = resolve(scratch + "/home", "oci:" + l.path)
+        _, said = resolve(scratch + "/store", "oci:" + l.path)
         check(said and error in said, f"wanted {error!r}, got {said!r}")
-        check(os.listdir(scratch + "/home/images/layers") == []
-              if os.path.exists(scratch + "/home/images") else True, f"{error}: committed")
+        check(os.listdir(scratch + "/store/images/layers") == []
+              if os.path.exists(scratch + "/store/images") else True, f"{error}: committed")
 
     def image(**more):
         return lambda l: l.image(more.pop("layers", [l.layer_of]), tars=[data], **more)
@@ -388,7 +388,7 @@ def bad_images_are_refused_by_name(scratch):
 
 
 def the_right_image_of_an_index_is_chosen(scratch):
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     tars = {name: tar(entry(name)) for name in ("amd64", "arm64", "other")}
     l = Layout(scratch + "/lay")
     found = {}
@@ -420,7 +420,7 @@ def the_right_image_of_an_index_is_chosen(scratch):
     )
     for number, (manifests, tag, want) in enumerate(cases):
         l.file("index.json", {"schemaVersion": 2, "manifests": manifests})
-        fields, said = resolve(scratch + "/home", "oci:" + l.path + tag)
+        fields, said = resolve(scratch + "/store", "oci:" + l.path + tag)
         if want in tars:
             check(fields and fields["layer"] == [digest(tars[want])], f"{number}: {said or fields}")
         else:
@@ -428,7 +428,7 @@ def the_right_image_of_an_index_is_chosen(scratch):
 
 
 def docker_archives_are_read_with_their_links(scratch):
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     a, b = tar(entry("a")), tar(entry("b"))
     config = as_json({"architecture": ARCH, "os": "linux", "config": {"Cmd": ["/x"]},
                       "rootfs": {"type": "layers",
@@ -466,9 +466,9 @@ def docker_archives_are_read_with_their_links(scratch):
         ([{"RepoTags": None}], "", "[0].Config is missing"), ({}, "", "is not an array"),
     )
     for number, (manifest, tag, want) in enumerate(cases):
-        remove(scratch + "/home")
-        os.mkdir(scratch + "/home")
-        fields, said = resolve(scratch + "/home", "docker-archive:" + archive(manifest) + tag)
+        remove(scratch + "/store")
+        os.mkdir(scratch + "/store")
+        fields, said = resolve(scratch + "/store", "docker-archive:" + archive(manifest) + tag)
         if isinstance(want, list):
             check(fields and fields["layer"] == want, f"{number}: {said or fields}")
         else:
@@ -476,11 +476,11 @@ def docker_archives_are_read_with_their_links(scratch):
 
     whole = archive([one()])
     run("gzip", "-k", whole)
-    _, said = resolve(scratch + "/home", f"docker-archive:{whole}.gz")
+    _, said = resolve(scratch + "/store", f"docker-archive:{whole}.gz")
     check("archive as a whole is compressed" in said, said)
     with open(whole, "r+b") as f:
         f.truncate(1500)
-    _, said = resolve(scratch + "/home", "docker-archive:" + whole)
+    _, said = resolve(scratch + "/store", "docker-archive:" + whole)
     check("it ends inside" in said or "cut short" in said or "manifest.json" in said, said)
 
 
@@ -489,7 +489,7 @@ def docker_archives_are_read_with_their_links(scratch):
 def umoci_and_skopeo_agree(scratch):
     need("umoci", "skopeo", "bsdtar")
     userns = Userns()
-    lay, home = scratch + "/lay", scratch + "/home"
+    lay, home = scratch + "/lay", scratch + "/store"
     os.mkdir(home, 0o700)
     env = dict(os.environ, HOME=scratch)
     flags = [] if os.geteuid() == 0 else ["--rootless"]
@@ -535,25 +535,28 @@ def start_resolve(home, reference, store=()):
 
 
 def many_processes_make_one_copy(scratch):
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     tars = [tar(*[entry(f"l{n}-{i}", os.urandom(3000)) for i in range(100)]) for n in range(5)]
     layout = layout_of(scratch + "/lay", *tars)
-    running = [start_resolve(scratch + "/home", "oci:" + layout.path) for _ in range(8)]
+    running = [start_resolve(scratch + "/store", "oci:" + layout.path) for _ in range(8)]
     for p in running:
         out = p.communicate(timeout=100)[0]
         check(p.returncode == 0, out)
-    check(sorted(os.listdir(scratch + "/home/images/layers")) == sorted(map(digest, tars)), "layers")
-    check(os.listdir(scratch + "/home/images/tmp") == [], "leftovers")
+    check(sorted(os.listdir(scratch + "/store/images/layers")) == sorted(map(digest, tars)), "layers")
+    check(os.listdir(scratch + "/store/images/tmp") == [], "leftovers")
     for t in tars:
-        check(len(os.listdir(f"{scratch}/home/images/layers/{digest(t)}")) == 100, "files")
+        check(len(os.listdir(f"{scratch}/store/images/layers/{digest(t)}")) == 100, "files")
 
 
-def unpack_processes():
+def helpers_of(tmp):
+    """The coffer-unpack processes of this test's own making: they hold its directories open."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as f:
-                if f.read() == b"coffer-unpack\0":
+                if f.read() == b"coffer-unpack\0" and any(
+                        os.readlink(f"/proc/{pid}/fd/{n}").startswith(tmp)
+                        for n in os.listdir(f"/proc/{pid}/fd")):
                     found.append(int(pid))
         except OSError:
             pass
@@ -582,7 +585,7 @@ def slow_image(scratch):
 
 
 def a_killed_client_leaves_nothing_half_done(scratch):
-    home = scratch + "/home"
+    home = scratch + "/store"
     os.mkdir(home)
     layout = slow_image(scratch)
     tmp = home + "/images/tmp"
@@ -602,28 +605,16 @@ def a_killed_client_leaves_nothing_half_done(scratch):
 
 
 def a_killed_helper_is_told_and_swept(scratch):
-    home = scratch + "/home"
+    if os.geteuid() != 0:
+        raise Skip("needs root to tell an undumpable process by its descriptors")
+    home = scratch + "/store"
     os.mkdir(home)
     layout = slow_image(scratch)
-    before = set(unpack_processes())
     p = start_resolve(home, "oci:" + layout.path)
     tmp = home + "/images/tmp"
     wait_until(lambda: os.path.isdir(tmp) and any(os.path.exists(f"{tmp}/{d}/big")
                                                   for d in os.listdir(tmp)), "never started")
-    ours = []
-    for pid in set(unpack_processes()) - before:
-        # Of this test's own making: it holds this home's directory open.
-        try:
-            if any(os.readlink(f"/proc/{pid}/fd/{n}").startswith(tmp)
-                   for n in os.listdir(f"/proc/{pid}/fd")):
-                ours.append(pid)
-        except OSError:
-            pass
-    if not ours and os.geteuid() != 0:
-        p.kill()
-        p.communicate()
-        raise Skip("cannot tell an undumpable helper's descriptors without being root")
-    for pid in ours:
+    for pid in helpers_of(tmp):
         os.kill(pid, 9)
     out = p.communicate(timeout=60)[0]
     check("coffer-unpack died before it had answered" in out, out)
@@ -635,16 +626,15 @@ def a_helper_without_files_or_rights(scratch):
     if os.geteuid() != 0:
         raise Skip("needs root to look at an undumpable process")
     userns = Userns()
-    home = scratch + "/home"
+    home = scratch + "/store"
     os.mkdir(home)
     layout = slow_image(scratch)
     tmp = home + "/images/tmp"
-    before = set(unpack_processes())
     p = start_resolve(home, "oci:" + layout.path, userns.store())
     wait_until(lambda: os.path.isdir(tmp) and any(os.path.exists(f"{tmp}/{d}/big")
                                                   for d in os.listdir(tmp)), "never started")
     status = None
-    for pid in set(unpack_processes()) - before:
+    for pid in helpers_of(tmp):
         with open(f"/proc/{pid}/status") as f:
             status = dict(l.rstrip("\n").split(":\t", 1) for l in f if ":\t" in l)
         fds = {int(n): os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
@@ -675,7 +665,7 @@ def a_helper_without_files_or_rights(scratch):
 
 
 def references_are_told_apart(scratch):
-    os.mkdir(scratch + "/home")
+    os.mkdir(scratch + "/store")
     os.mkdir(scratch + "/d")
     os.symlink("d", scratch + "/link")
     os.mkfifo(scratch + "/fifo")
@@ -684,7 +674,7 @@ def references_are_told_apart(scratch):
     good = (("host", "kind", "host"), ("dir:d", "dir", os.path.realpath(scratch + "/d")),
             ("dir:link/../link", "dir", os.path.realpath(scratch + "/d")))
     for ref, key, value in good:
-        fields, said = resolve("home", ref, cwd=scratch)
+        fields, said = resolve("store", ref, cwd=scratch)
         check(not said and fields[key] == [value], f"{ref}: {said or fields}")
     bad = (("", "no name"), ("host:/usr", "part of the host"), ("alpine", "not supported yet"),
            ("docker://alpine", "not supported yet"), ("ghcr.io/a/b:c", "not supported yet"),
@@ -696,7 +686,7 @@ def references_are_told_apart(scratch):
            ("oci:d", "no OCI image"), ("dir:" + "x" * 5000, "too long"),
            ("oci:d:" + "x" * 300, "too long"))
     for ref, error in bad:
-        _, said = resolve("home", ref, cwd=scratch)
+        _, said = resolve("store", ref, cwd=scratch)
         check(said and error in said and "\n" not in said, f"{ref}: wanted {error!r}, got {said!r}")
 
 
