@@ -155,7 +155,7 @@ static const char *skip_value(const char *s, const char *end)
                 }
                 if (depth == 0)
                         return s;
-                if (*s != ',')
+                if (s == end || *s != ',')
                         return NULL;
                 s = skip_key(blanks(s + 1, end), end, open[depth - 1]);
                 if (!s)

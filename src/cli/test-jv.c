@@ -33,6 +33,10 @@ TEST(only_json_is_read)
                 t_note("%s", bad[i]);
                 t_errno(EINVAL, jv_read(bad[i], strlen(bad[i]), &v));
         }
+        /* Where the text ends is its size and no NUL. */
+        t_errno(EINVAL, jv_read("[1]", 2, &v));
+        t_errno(EINVAL, jv_read("[1,2]", 2, &v));
+        t_ok(jv_read("[1]]", 3, &v));
 }
 
 TEST(depth_is_bounded)
