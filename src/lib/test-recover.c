@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Boxes whose shim died, and boxes that somebody else holds. */
+
+#include "lib/test-lib.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/sys.h"
+#include "store/identity.h"
+#include "store/lock.h"
+#include "store/state.h"
+
+static int open_dir(struct lab *lab, const struct coffer_box *box)
+{
+        char path[256];
+
+        (void)snprintf(path, sizeof(path), "%s/boxes/%s", lab->home, coffer_box_id(box));
+        return t_ok(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static void kill_shim(struct lab *lab, const struct coffer_box *box)
+{
+        struct identity identity;
+        int dir_fd = open_dir(lab, box);
+        struct pollfd p = {.events = POLLIN};
+
+        t_ok(identity_read(dir_fd, &identity));
+        p.fd = t_ok(sys_pidfd_open((pid_t)identity.pid));
+        t_ok(sys_pidfd_send_signal(p.fd, SIGKILL));
+        t_int(1, poll(&p, 1, LONG_MS));
+        (void)close(p.fd);
+        (void)close(dir_fd);
+}
+
+TEST(a_box_whose_shim_died_is_failed_and_can_be_used_again)
+{
+        struct lab lab = lab_begin();
+        struct coffer_box *box = lab_running(&lab, "echo hi; exec sleep 1000");
+        struct coffer_call *waiting;
+        struct coffer_box_info *info;
+        struct coffer_log_record record;
+        struct coffer_logs *logs;
+        struct coffer_exit end;
+        bool marked = false;
+
+        lab_ok(&lab, coffer_box_wait_begin(box, &waiting, &lab.err));
+        t_errno(EAGAIN, coffer_call_finish(waiting, &lab.err));
+        kill_shim(&lab, box);
+        lab_ok(&lab, coffer_call_wait(waiting, LONG_MS, &lab.err));
+        t_ok(coffer_call_exit(waiting, &end));
+        t_int(137, end.status);
+        t_str("shim died", end.reason);
+        (void)coffer_call_free(waiting);
+
+        lab_ok(&lab, coffer_box_get_info(box, &info, &lab.err));
+        t_int(COFFER_STATE_FAILED, info->state);
+        t_str("shim died", info->reason);
+        t_int(0, info->pid);
+        coffer_free(info);
+        lab_ok(&lab, coffer_logs_open(box, NULL, &logs, &lab.err));
+        while (coffer_logs_next(logs, 0, &record, &lab.err) > 0)
+                marked = marked || record.stream == 0;
+        t_true(marked);
+        (void)coffer_logs_free(logs);
+
+        lab_ok(&lab, coffer_box_start(box, NULL, LONG_MS, NULL, &lab.err));
+        kill_shim(&lab, box);
+        lab_ok(&lab, coffer_box_remove(box, 0, LONG_MS, &lab.err));
+        (void)coffer_box_free(box);
+        lab_end(&lab);
+}
+
+TEST(a_foreground_client_learns_that_the_shim_died)
+{
+        const char *keys[] = {"rm", "true", NULL};
+        struct coffer_start_options options = {.size = sizeof(options),
+                                               .flags = COFFER_START_FOREGROUND};
+        struct lab lab = lab_begin();
+        struct coffer_box *box = lab_box(&lab, "exec sleep 1000", keys);
+        struct coffer_process *p;
+        struct coffer_exit end;
+
+        lab_ok(&lab, coffer_box_start(box, &options, LONG_MS, &p, &lab.err));
+        kill_shim(&lab, box);
+        lab_ok(&lab, coffer_process_wait(p, LONG_MS, &end, &lab.err));
+        t_int(137, end.status);
+        t_str("shim died", end.reason);
+        (void)coffer_process_free(p);
+        (void)coffer_box_free(box);
+        lab_end(&lab); /* --rm: it is gone */
+}
+
+TEST(a_state_that_is_torn_or_of_another_boot_is_settled)
+{
+        static const struct {
+                const char *boot_id;
+                const char *reason;
+        } cases[] = {
+                {NULL,                                   "shim died"     },
+                {"00000000-0000-0000-0000-000000000000", "host restarted"},
+        };
+        struct lab lab = lab_begin();
+        struct coffer_box *box = lab_box(&lab, "true", NULL);
+        int dir_fd = open_dir(&lab, box);
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                struct box_record record = {.state = "running", .started_ns = 1};
+                struct coffer_box_info *info;
+                struct identity identity;
+
+                t_ok(state_write(dir_fd, &record, false));
+                t_ok(identity_of_self(coffer_box_id(box), "0.0.1", &identity));
+                if (cases[i].boot_id)
+                        (void)strcpy(identity.boot_id, cases[i].boot_id);
+                t_ok(identity_write(dir_fd, &identity));
+                lab_ok(&lab, coffer_box_get_info(box, &info, &lab.err));
+                t_int(COFFER_STATE_FAILED, info->state);
+                t_int(137, info->exit_code);
+                t_str(cases[i].reason, info->reason);
+                coffer_free(info);
+        }
+        (void)close(dir_fd);
+        lab_remove(&lab, box);
+        lab_end(&lab);
+}
+
+/* A stranger has the pid of the record, and somebody the lock: nobody is signalled. */
+TEST(a_stranger_is_left_alone)
+{
+        struct lab lab = lab_begin();
+        struct coffer_box *box = lab_box(&lab, "true", NULL);
+        struct box_record record = {.state = "running", .started_ns = 1};
+        struct coffer_box_info *info;
+        struct identity identity;
+        int dir_fd = open_dir(&lab, box);
+        int lock_fd, status;
+        pid_t stranger = fork();
+
+        if (stranger == 0) {
+                (void)execl("/bin/sleep", "sleep", "1000", NULL);
+                _exit(1);
+        }
+        t_ok(stranger);
+        t_ok(state_write(dir_fd, &record, false));
+        t_ok(identity_of_self(coffer_box_id(box), "0.0.1", &identity));
+        identity.pid = (uint32_t)stranger;
+        t_ok(identity_write(dir_fd, &identity));
+        t_ok(box_lock_take(dir_fd, coffer_box_id(box), &lock_fd));
+
+        t_errno(EBUSY, coffer_box_kill(box, SIGKILL, LONG_MS, &lab.err));
+        t_errno(EBUSY, coffer_box_remove(box, COFFER_REMOVE_FORCE, LONG_MS, &lab.err));
+        t_has("left alone", lab.err.msg);
+        lab_ok(&lab, coffer_box_get_info(box, &info, &lab.err));
+        t_int(COFFER_STATE_UNKNOWN, info->state);
+        coffer_free(info);
+        t_int(0, waitpid(stranger, &status, WNOHANG));
+
+        (void)kill(stranger, SIGKILL);
+        t_int(stranger, waitpid(stranger, &status, 0));
+        (void)close(lock_fd);
+        (void)close(dir_fd);
+        lab_remove(&lab, box);
+        lab_end(&lab);
+}
+
+TEST(creations_that_were_cut_short_are_swept)
+{
+        struct lab lab = lab_begin();
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/boxes/aaaaaaaaaaaa", lab.home);
+        t_ok(mkdir(path, 0700));
+        (void)snprintf(path, sizeof(path), "%s/boxes/.trash-bbbbbbbbbbbb", lab.home);
+        t_ok(mkdir(path, 0700));
+        t_int(0, (int)lab_count(&lab));
+        t_false(lab_has(&lab, "boxes/aaaaaaaaaaaa"));
+        t_false(lab_has(&lab, "boxes/.trash-bbbbbbbbbbbb"));
+        lab_end(&lab);
+}
