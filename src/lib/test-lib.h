@@ -48,7 +48,8 @@ static inline struct lab lab_begin(void)
         lab.programs[n] = '\0';
         for (int i = 0; i < 3; i++)
                 *strrchr(lab.programs, '/') = '\0';
-        (void)strcat(lab.programs, "/bin");
+        n = (ssize_t)strlen(lab.programs);
+        (void)snprintf(lab.programs + n, 8, "/bin");
         (void)snprintf(shim, sizeof(shim), "%s/coffer-shim", lab.programs);
         if (access(shim, X_OK) < 0)
                 t_skip("needs coffer-shim");

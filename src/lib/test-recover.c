@@ -114,7 +114,8 @@ TEST(a_state_that_is_torn_or_of_another_boot_is_settled)
                 t_ok(state_write(dir_fd, &record, false));
                 t_ok(identity_of_self(coffer_box_id(box), "0.0.1", &identity));
                 if (cases[i].boot_id)
-                        (void)strcpy(identity.boot_id, cases[i].boot_id);
+                        t_ok(str_copy(identity.boot_id, sizeof(identity.boot_id),
+                                      cases[i].boot_id));
                 t_ok(identity_write(dir_fd, &identity));
                 lab_ok(&lab, coffer_box_get_info(box, &info, &lab.err));
                 t_int(COFFER_STATE_FAILED, info->state);
