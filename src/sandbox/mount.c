@@ -293,10 +293,14 @@ static int op_devpts(struct build *b, const struct msg_mount_op *op)
 
 static int op_device(struct build *b, const struct msg_mount_op *op)
 {
-        cleanup_close int fd = sys_open_tree(b->root->old_fd, op->data + 1, OPEN_TREE_CLONE);
+        const char *path = str_after(op->data, "/");
+        cleanup_close int fd = -EBADF;
         struct stat st;
         int r;
 
+        if (!path)
+                return -EINVAL;
+        fd = sys_open_tree(b->root->old_fd, path, OPEN_TREE_CLONE);
         if (fd < 0)
                 return fd;
         if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode))
@@ -609,10 +613,15 @@ static int mask(struct mount_root *root, const struct msg_mount_op *op)
                             &fd);
                 if (r < 0)
                         return r;
-        } else {
+        } else if (root->null_used) {
                 fd = sys_open_tree(root->null_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
                 if (fd < 0)
                         return fd;
+        } else {
+                /* Before 6.15 only a mount that is attached can be cloned, so this one goes first.
+                 */
+                root->null_used = true;
+                return attach(root->null_fd, target_fd);
         }
         return attach(fd, target_fd);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
+
 #include "proto/messages.h"
 
 struct coffer_error;
@@ -40,6 +42,7 @@ enum mount_op_kind {
  * @old_fd:     the old root
  * @devpts_fd:  the box's devpts, -1 when it has none
  * @null_fd:    the host's /dev/null, char 1:3, as O_PATH: what masks are made of
+ * @null_used:  it is the first of them
  * @files:      how many MOUNT_OP_FILE there were
  */
 struct mount_root {
@@ -48,10 +51,11 @@ struct mount_root {
         int old_fd;
         int devpts_fd;
         int null_fd;
+        bool null_used;
         unsigned files;
 };
 
-#define MOUNT_ROOT_INIT ((struct mount_root){-1, -1, -1, -1, -1, 0})
+#define MOUNT_ROOT_INIT ((struct mount_root){-1, -1, -1, -1, -1, false, 0})
 
 /**
  * mount_open_source() - a detached copy of what a source names
