@@ -11,17 +11,17 @@ boxes_all=(default user dropped read-only terminal exec exec-user exec-terminal 
 
 # What the box is told, as options; fact_options NAME=VALUE… overrides.
 fact_options() {
-        local line given
+        local line override
 
         options=()
         for line in "${facts[@]}"; do
-                for given in "$@"; do
-                        [ "${line%%=*}" != "ESCAPE_${given%%=*}" ] || continue 2
+                for override in "$@"; do
+                        [ "${line%%=*}" != "ESCAPE_${override%%=*}" ] || continue 2
                 done
                 options+=(-e "$line")
         done
-        for given in "$@"; do
-                options+=(-e "ESCAPE_$given")
+        for override in "$@"; do
+                options+=(-e "ESCAPE_$override")
         done
 }
 
@@ -58,35 +58,36 @@ on_terminal() {
         script -qec "$command" /dev/null
 }
 
-limits=(--ulimit nproc=200:200)
+# What every such box is given: a small limit, and a volume with a file and the bait's socket.
+given=()
 
 box_default() {
-        fact_options RO_FILE=/volume/file
-        box default "$coffer" run --rm "${limits[@]}" "${options[@]}" \
-                -v "$place/volume:/volume:ro" "dir:$place/root" -- /escape run all
+        fact_options
+        box default "$coffer" run --rm "${given[@]}" "${options[@]}" "dir:$place/root" -- \
+                /escape run all
 }
 
 box_user() {
         fact_options "CAPS=$caps_none" "BOUND=$caps_none" SUID=/suid-escape
-        box user "$coffer" run --rm -u 1000:1000 "${limits[@]}" "${options[@]}" \
+        box user "$coffer" run --rm -u 1000:1000 "${given[@]}" "${options[@]}" \
                 "dir:$place/root" -- /escape run all
 }
 
 box_dropped() {
         fact_options "CAPS=$caps_none" "BOUND=$caps_none"
-        box dropped "$coffer" run --rm --cap-drop ALL "${limits[@]}" "${options[@]}" \
+        box dropped "$coffer" run --rm --cap-drop ALL "${given[@]}" "${options[@]}" \
                 "dir:$place/root" -- /escape run all
 }
 
 box_read-only() {
         fact_options
-        box read-only "$coffer" run --rm --read-only "${limits[@]}" "${options[@]}" \
+        box read-only "$coffer" run --rm --read-only "${given[@]}" "${options[@]}" \
                 "dir:$place/root" -- /escape run all
 }
 
 box_terminal() {
         fact_options
-        box terminal on_terminal "$coffer" run --rm -t "${limits[@]}" "${options[@]}" \
+        box terminal on_terminal "$coffer" run --rm -t "${given[@]}" "${options[@]}" \
                 "dir:$place/root" -- /escape run all
 }
 
@@ -94,7 +95,7 @@ box_terminal() {
 box_hold() {
         local name=$1
 
-        "$coffer" run -d --name "$name" "${limits[@]}" "dir:$place/root" -- /escape hold \
+        "$coffer" run -d --name "$name" "${given[@]}" "dir:$place/root" -- /escape hold \
                 >/dev/null || return
         boxes+=("$name")
 }
@@ -120,7 +121,7 @@ box_host-root() {
         # In the host's own root the default user is the caller, who has no capability unless root.
         [ "$(id -u)" = 0 ] || caps=$caps_none
         fact_options "CAPS=$caps" "BOUND=$caps"
-        box host-root "$coffer" run --rm "${limits[@]}" "${options[@]}" \
+        box host-root "$coffer" run --rm "${given[@]}" "${options[@]}" \
                 -v "$place/bin:/opt/escape:ro" host -- /opt/escape/escape run all
 }
 
@@ -140,6 +141,9 @@ boxes_run() {
         local name
 
         [ $# -gt 0 ] || set -- "${boxes_all[@]}"
+        given=(--ulimit nproc=200:200 -v "$place/volume:/volume:ro")
+        fact_set RO_FILE /volume/file
+        fact_set SOCKET /volume/socket
         box_hold victim || die "no box could be started"
         other_start
         for name in "$@"; do

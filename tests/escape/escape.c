@@ -189,7 +189,7 @@ static int usage(void)
         fprintf(stderr, "usage: escape list [--markdown|--by-the-host]\n"
                         "       escape run NAME...|all       in a box\n"
                         "       escape prove NAME...|all     where the controls are off\n"
-                        "       escape bait DIR WORD         on the host, until stdin ends\n"
+                        "       escape bait DIR WORD SOCKET  on the host, until stdin ends\n"
                         "       escape swap A B              on the host, until killed\n"
                         "       escape watch-exe STOP-FILE   in a box, during execs\n"
                         "       escape who|hold\n");
@@ -207,8 +207,8 @@ int main(int argc, char **argv)
                 return run_main(argv + 2);
         if (str_eq(verb, "prove") && argc >= 3)
                 return prove_main(argv + 2);
-        if (str_eq(verb, "bait") && argc == 4)
-                return bait_main(argv[2], argv[3]);
+        if (str_eq(verb, "bait") && argc == 5)
+                return bait_main(argv[2], argv[3], argv[4]);
         if (str_eq(verb, "swap") && argc == 4)
                 return swap_main(argv[2], argv[3]);
         if (str_eq(verb, "watch-exe") && argc == 3)

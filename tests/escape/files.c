@@ -5,15 +5,18 @@
 #include "attack.h"
 #include "escape.h"
 
+#include <base/cleanup.h>
 #include <base/str.h>
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 
 #define LEAK_FD     9
 #define FD_SEARCHED 1024
@@ -201,6 +204,55 @@ static int read_only_volume(struct attempt *a)
         return sweep_end(&s);
 }
 
+/* One descriptor that comes over a socket, or negative errno. */
+static int receive_fd(int from_fd)
+{
+        union {
+                struct cmsghdr head;
+                char bytes[CMSG_SPACE(sizeof(int))];
+        } control = {0};
+        char byte;
+        struct iovec data = {.iov_base = &byte, .iov_len = 1};
+        struct msghdr message = {.msg_iov = &data,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control.bytes,
+                                 .msg_controllen = sizeof(control.bytes)};
+        const struct cmsghdr *head;
+        int fd;
+
+        if (recvmsg(from_fd, &message, MSG_CMSG_CLOEXEC) < 0)
+                return -errno;
+        head = CMSG_FIRSTHDR(&message);
+        if (head == NULL || head->cmsg_type != SCM_RIGHTS)
+                return -ENOMSG;
+        memcpy(&fd, CMSG_DATA(head), sizeof(int));
+        return fd;
+}
+
+/* Somebody outside hands a directory of the host in, by a socket in a volume; all may read it. */
+static int passed_fd(struct attempt *a)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        const char *path = fact("SOCKET");
+        cleanup_close int socket_fd = -EBADF;
+        cleanup_close int dir_fd = -EBADF;
+        int fd;
+
+        if (path == NULL || fact("CANARY_NAME") == NULL)
+                return attempt_say(a, NOTHING, "no socket is named");
+        socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (socket_fd < 0 || str_copy(address.sun_path, sizeof(address.sun_path), path) < 0 ||
+            connect(socket_fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+                return attempt_say(a, NOTHING, "connecting to %.80s: %s", path,
+                                   ending_name(-errno));
+        dir_fd = receive_fd(socket_fd);
+        if (dir_fd < 0)
+                return attempt_say(a, NOTHING, "no descriptor came: %s", ending_name(dir_fd));
+
+        fd = openat(dir_fd, fact("CANARY_NAME"), O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : DONE;
+}
+
 int swap_main(const char *a, const char *b)
 {
         static const unsigned exchange = 2; /* RENAME_EXCHANGE */
@@ -228,6 +280,9 @@ const struct attack files_attacks[] = {
                named_canary, "OTHER", PLAIN, NULL, -ENOENT, -ENOTDIR, -EACCES),
         ATTACK("find-canary", "paths", "searches its whole tree for a file of the host",
                "mount namespace, pivot_root", find_canary, NULL, FRESH, arrange_canary, HELD),
+        ATTACK("passed-fd", "SCM_RIGHTS",
+               "opens a file of a directory that is handed in by a socket", "Landlock", passed_fd,
+               NULL, PLAIN, NULL, -EACCES),
         ATTACK("read-only-volume", "GHSA-g6ww", "writes to a volume that is read-only",
                "read-only mount", read_only_volume, NULL, PLAIN, NULL, -EROFS),
         {NULL},

@@ -214,6 +214,19 @@ host_caller-fds() {
                 found=$(grep -v '^refused' "$place/said" | head -1)
 }
 
+# A group that opens the caller's files must not come along.  Only root can take one to show it.
+host_caller-groups() {
+        if [ "$(id -u)" != 0 ]; then
+                proven[$name]=
+                reason[$name]="only root can take a group to show it"
+                return
+        fi
+        fact_options
+        setpriv --groups 31337 "$coffer" run --rm "${options[@]}" "dir:$place/root" -- \
+                /escape run other-groups </dev/null >"$place/said" 2>&1
+        grep -q '^refused other-groups' "$place/said" || found=$(head -1 "$place/said")
+}
+
 # SIGURG ends nobody who does not ask for it; the bait says whether it came.
 host_signal-all() {
         kill -URG "$(fact HOST_PID)"

@@ -41,6 +41,7 @@ const struct attack host_attacks[] = {
              "supervisor outside the pid namespace, sealed memfd"),
         HOST("caller-fds", "inherited descriptors", "open directories of who runs coffer",
              "close_range in every program"),
+        HOST("caller-groups", "CVE-2022-2989", "groups of who runs coffer", "setgroups"),
         HOST("signal-all", "kill(-1)", "signals everybody, heard by a process of the host",
              "pid namespace"),
         {NULL},

@@ -12,7 +12,10 @@ place_make() {
         trap place_remove EXIT
         chmod 0755 "$place"
         mkdir "$place"/{home,bait,canary,volume,bin}
+        # Open to all, so that nothing but the mount refuses.
         echo "not yours" >"$place/volume/file"
+        chmod 0777 "$place/volume"
+        chmod 0666 "$place/volume/file"
         export COFFER_HOME=$place/home
         root_make "$place/root"
         install -m 0755 "$escape" "$place/bin/escape"
@@ -61,7 +64,7 @@ busybox_find() {
 bait_start() {
         local line word="coffer-escape-$$-$RANDOM"
 
-        coproc BAIT { exec "$escape" bait "$place/bait" "$word"; }
+        coproc BAIT { exec "$escape" bait "$place/bait" "$word" "$place/volume/socket"; }
         bait_in=${BAIT[1]} bait_out=${BAIT[0]}
         while read -r line <&"$bait_out"; do
                 [ "$line" != ready ] || break
