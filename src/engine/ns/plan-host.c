@@ -17,8 +17,8 @@
 #include "engine/ns/plan-parts.h"
 #include "sandbox/userns.h"
 
-#define PASSWD_MAX 4096
-#define READ_ONLY  (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define ACCOUNTS_MAX (64 * 1024)
+#define READ_ONLY    (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
 /* On a merged-/usr system these are symlinks, which are made again; else they are bound. */
 static const char *const top_dirs[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
@@ -64,37 +64,46 @@ static void show(struct plan *p, const char *path)
                           path, READ_ONLY);
 }
 
+static void add_file(struct plan *p, const char *path, struct buf *text)
+{
+        if (text->failed < 0 && p->r == 0)
+                p->r = text->failed;
+        plan_op(p, MOUNT_OP_FILE, path, text->data, 0644);
+        buf_release(text);
+}
+
 /* Root, the caller by his own name, and nobody: no other account of the host is told. */
 static void make_accounts(struct plan *p)
 {
+        struct buf passwd = BUF_INIT(ACCOUNTS_MAX);
+        struct buf group = BUF_INIT(ACCOUNTS_MAX);
         const struct ns_root *r = p->root;
-        char text[PASSWD_MAX];
         bool is_root = r->caller_uid == 0;
-        int n;
 
-        n = snprintf(text, sizeof(text), "root:x:0:0:root:/root:/bin/sh\n");
+        (void)buf_append_str(&passwd, "root:x:0:0:root:/root:/bin/sh\n");
         if (!is_root)
-                n += snprintf(text + n, sizeof(text) - (size_t)n, "%s:x:%u:%u::%s:/bin/sh\n",
-                              r->caller_name, r->caller_uid, r->caller_gid, r->caller_home);
-        (void)snprintf(text + n, sizeof(text) - (size_t)n,
-                       "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
-        plan_op(p, MOUNT_OP_FILE, "/etc/passwd", text, 0644);
+                (void)buf_printf(&passwd, "%s:x:%u:%u::%s:/bin/sh\n", r->caller_name, r->caller_uid,
+                                 r->caller_gid, r->caller_home);
+        (void)buf_append_str(&passwd,
+                             "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
+        add_file(p, "/etc/passwd", &passwd);
 
-        n = snprintf(text, sizeof(text), "root:x:0:\ntty:x:5:\n");
+        (void)buf_append_str(&group, "root:x:0:\ntty:x:5:\n");
         if (!is_root && r->caller_gid != 5)
-                n += snprintf(text + n, sizeof(text) - (size_t)n, "%s:x:%u:\n", r->caller_name,
-                              r->caller_gid);
-        (void)snprintf(text + n, sizeof(text) - (size_t)n, "nogroup:x:65534:\n");
-        plan_op(p, MOUNT_OP_FILE, "/etc/group", text, 0644);
+                (void)buf_printf(&group, "%s:x:%u:\n", r->caller_name, r->caller_gid);
+        (void)buf_append_str(&group, "nogroup:x:65534:\n");
+        add_file(p, "/etc/group", &group);
 }
 
 static void make_home(struct plan *p)
 {
+        const char *home = p->root->caller_home;
+
         /* Outer id 0 is the caller, so a tmpfs of the supervisor's is his. */
         plan_op(p, MOUNT_OP_TMPFS, "/root", "mode=700,size=50%",
                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-        if (!str_eq(p->root->caller_home, "/root") && p->root->caller_home[1] != '\0')
-                plan_op(p, MOUNT_OP_TMPFS, p->root->caller_home, "mode=700,size=50%",
+        if (home[0] == '/' && home[1] != '\0' && !str_eq(home, "/root"))
+                plan_op(p, MOUNT_OP_TMPFS, home, "mode=700,size=50%",
                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 

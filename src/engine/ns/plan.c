@@ -148,26 +148,6 @@ static const struct {
         {"/dev/ptmx",   "pts/ptmx"       },
 };
 
-/* As the OCI runtime configuration's defaults, and what newer kernels added. */
-static const char *const masked[] = {
-        "/proc/acpi",
-        "/proc/asound",
-        "/proc/interrupts",
-        "/proc/kcore",
-        "/proc/keys",
-        "/proc/latency_stats",
-        "/proc/sched_debug",
-        "/proc/scsi",
-        "/proc/timer_list",
-        "/proc/timer_stats",
-        "/sys/devices/virtual/powercap",
-        "/sys/firmware",
-};
-
-static const char *const read_only[] = {
-        "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
-};
-
 static void add_dev(struct plan *p)
 {
         char path[64], host[64], shm[64];
@@ -195,10 +175,11 @@ static void add_kernel_dirs(struct plan *p)
         plan_op(p, MOUNT_OP_PROC, "/proc", "", 0);
         plan_op(p, MOUNT_OP_SYSFS, "/sys", "", NO_THING | MOUNT_ATTR_RDONLY);
         add_dev(p);
-        for (size_t i = 0; i < ELEMENTS(masked); i++)
-                plan_op(p, MOUNT_OP_MASK, masked[i], "", 0);
-        for (size_t i = 0; i < ELEMENTS(read_only); i++)
-                plan_op(p, MOUNT_OP_READ_ONLY, read_only[i], "", 0);
+        /* The same lists as in config.json. */
+        for (size_t i = 0; spec_masked_paths[i]; i++)
+                plan_op(p, MOUNT_OP_MASK, spec_masked_paths[i], "", 0);
+        for (size_t i = 0; spec_read_only_paths[i]; i++)
+                plan_op(p, MOUNT_OP_READ_ONLY, spec_read_only_paths[i], "", 0);
 }
 
 static void add_etc(struct plan *p)
