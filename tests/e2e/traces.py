@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""traces.py HOME BIN-DIR [sockets]: everything that a box could leave behind, a line each, sorted.
+
+Two listings, one before and one after, must be equal: what lies in the home (but for the record of
+events), mounts, cgroups, processes of ours; and on demand control sockets, which cannot be told
+from those of another home.
+"""
+import os
+import re
+import sys
+
+HOME, BIN = (os.path.abspath(path) for path in sys.argv[1:3])
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read().decode("latin-1")
+
+
+def files():
+    for top, dirs, names in os.walk(HOME):
+        dirs.sort()
+        where = os.path.relpath(top, HOME)
+        # The directories of the home itself come with its first use.
+        if "/" in where or where not in (".", "boxes", "names", "ids", "images", "volumes"):
+            yield f"file {where}/"
+        for name in sorted(names):
+            if (where, name) not in ((".", "events"), ("names", ".lock")):
+                yield f"file {where}/{name}"
+
+
+def mounts():
+    for line in read("/proc/self/mountinfo").splitlines():
+        yield "mount " + " ".join(line.split()[2:5])
+
+
+def cgroups():
+    """Of boxes of this home: each is in the record before it has a cgroup."""
+    try:
+        ids = set(re.findall(r'"id":"([a-z2-7]{12})"', read(f"{HOME}/events")))
+    except FileNotFoundError:
+        return
+    for top, dirs, _ in os.walk("/sys/fs/cgroup"):
+        for name in dirs:
+            if name.removeprefix("coffer-") in ids:
+                yield f"cgroup {top}/{name}"
+
+
+def subordinate_ids():
+    """Of the caller, as (first, count), so that his boxes' processes are known as his."""
+    import pwd
+
+    name = pwd.getpwuid(os.getuid()).pw_name
+    try:
+        for line in read("/etc/subuid").splitlines():
+            fields = line.split(":")
+            if fields[0] in (name, str(os.getuid())):
+                yield int(fields[1]), int(fields[2])
+    except FileNotFoundError:
+        pass
+
+
+class Processes:
+    def __init__(self):
+        self.parent, self.name, self.uid = {}, {}, {}
+        self.ranges = [(os.getuid(), 1), *subordinate_ids()] if os.getuid() else []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                status = read(f"/proc/{pid}/status")
+            except OSError:
+                continue
+            self.name[pid] = re.search(r"^Name:\t(.*)", status, re.M).group(1)
+            self.parent[pid] = re.search(r"^PPid:\t(.*)", status, re.M).group(1)
+            self.uid[pid] = int(re.search(r"^Uid:\t(\d+)", status, re.M).group(1))
+
+    def is_ours(self, pid):
+        """As a user: by the ids.  As root: by the program, which another checkout's is not."""
+        if self.ranges:
+            return any(first <= self.uid[pid] < first + count for first, count in self.ranges)
+        while pid in self.name and pid != "1":
+            try:
+                if os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)").startswith(BIN + "/"):
+                    return True
+            except OSError:
+                pass
+            pid = self.parent[pid]
+        return False
+
+    def list(self):
+        for pid, name in self.name.items():
+            if name.startswith("coffer") and self.is_ours(pid):
+                yield f"process {name} {pid}"
+
+
+def sockets():
+    """Control sockets, of whichever home: their names are relative to a descriptor."""
+    for line in read("/proc/net/unix").splitlines()[1:]:
+        fields = line.split()
+        if len(fields) == 8 and fields[7].endswith("/control.sock"):
+            yield f"socket {fields[6]}"
+
+
+def main():
+    listings = [files(), mounts(), cgroups(), Processes().list()]
+    if sys.argv[3:] == ["sockets"]:
+        listings.append(sockets())
+    for lines in listings:
+        for line in sorted(lines):
+            print(line)
+
+
+main()
