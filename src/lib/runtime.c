@@ -103,6 +103,12 @@ static struct coffer_runtime *runtime_drop(struct coffer_runtime *runtime)
 }
 DEFINE_FREEP(struct coffer_runtime, runtime_drop)
 
+/* Root of a container has the id of root and may yet have no ids to give to boxes. */
+static bool has_ranges(void)
+{
+        return geteuid() == 0 && idmap_is_mapped(IDS_BASE, IDS_STORE + 65536U - IDS_BASE);
+}
+
 int coffer_runtime_open(const struct coffer_runtime_options *options,
                         struct coffer_runtime **ret_runtime, struct coffer_error *err)
 {
@@ -124,7 +130,7 @@ int coffer_runtime_open(const struct coffer_runtime_options *options,
         rt = malloc(sizeof(*rt));
         if (!rt)
                 return error_set(err, -ENOMEM, "open the home");
-        *rt = (struct coffer_runtime){.userns_fd = -EBADF, .as_root = geteuid() == 0};
+        *rt = (struct coffer_runtime){.userns_fd = -EBADF, .as_root = has_ranges()};
 
         r = find_programs(options, &rt->program_dir, err);
         if (r == 0)

@@ -91,6 +91,37 @@ static const char *find_tool(const char *const paths[2])
 static const char *const newuidmap_paths[2] = {"/usr/bin/newuidmap", "/usr/local/bin/newuidmap"};
 static const char *const newgidmap_paths[2] = {"/usr/bin/newgidmap", "/usr/local/bin/newgidmap"};
 
+/* One line "inside outside count" of uid_map. */
+static bool line_covers(const char *line, uint64_t base, uint64_t count)
+{
+        char *end;
+        uint64_t inside = strtoull(line, &end, 10);
+        uint64_t length;
+
+        (void)strtoull(end, &end, 10);
+        length = strtoull(end, NULL, 10);
+        return inside <= base && base + count <= inside + length;
+}
+
+static bool map_covers(const char *file, uint64_t base, uint64_t count)
+{
+        cleanup_with(release) struct buf text = BUF_INIT(SUBID_FILE_MAX);
+        char *save = NULL;
+
+        if (buf_read_file(&text, AT_FDCWD, file) < 0 || !text.data)
+                return false;
+        for (char *l = strtok_r(text.data, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+                if (line_covers(l, base, count))
+                        return true;
+        return false;
+}
+
+bool idmap_is_mapped(uint32_t base, uint32_t count)
+{
+        return map_covers("/proc/self/uid_map", base, count) &&
+               map_covers("/proc/self/gid_map", base, count);
+}
+
 int idmap_for_caller(struct msg_idmap *ret_map, struct coffer_error *err)
 {
         struct msg_idmap map = {.kind = IDMAP_SINGLE, .count = 1};
@@ -101,7 +132,9 @@ int idmap_for_caller(struct msg_idmap *ret_map, struct coffer_error *err)
         (void)err;
         if (find_tool(newuidmap_paths) && find_tool(newgidmap_paths) &&
             userns_find_range("/etc/subuid", name, (uint32_t)getuid(), &uid_start) &&
-            userns_find_range("/etc/subgid", name, (uint32_t)getuid(), &gid_start)) {
+            userns_find_range("/etc/subgid", name, (uint32_t)getuid(), &gid_start) &&
+            map_covers("/proc/self/uid_map", uid_start, IDMAP_IDS) &&
+            map_covers("/proc/self/gid_map", gid_start, IDMAP_IDS)) {
                 /* Box 1 … 65535 take all but the last id of the range: that is the supervisor's. */
                 map = (struct msg_idmap){
                         .kind = IDMAP_USER,

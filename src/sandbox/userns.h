@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "proto/messages.h"
@@ -26,6 +27,15 @@ enum idmap_kind {
  * @supervisor: host id of the supervisor, outside every range
  */
 struct msg_idmap idmap_for_range(uint32_t base, uint32_t supervisor);
+
+/**
+ * idmap_is_mapped() - do these ids exist where we are?
+ * @base:  first user and group id
+ * @count: how many
+ *
+ * Root of a user namespace (a container, unshare -r) has only what that maps.
+ */
+bool idmap_is_mapped(uint32_t base, uint32_t count);
 
 /**
  * idmap_for_caller() - the map of all boxes of an ordinary user
