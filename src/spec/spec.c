@@ -11,6 +11,7 @@ const char *const spec_masked_paths[] = {
         "/proc/asound",
         "/proc/interrupts",
         "/proc/kcore",
+        "/proc/key-users",
         "/proc/keys",
         "/proc/latency_stats",
         "/proc/sched_debug",

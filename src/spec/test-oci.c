@@ -219,7 +219,7 @@ static const char format_1[] =
         "{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"network\"},"
         "{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"cgroup\"}],"
         "\"resources\":{},\"maskedPaths\":[\"/proc/acpi\",\"/proc/asound\","
-        "\"/proc/interrupts\",\"/proc/kcore\",\"/proc/keys\","
+        "\"/proc/interrupts\",\"/proc/kcore\",\"/proc/key-users\",\"/proc/keys\","
         "\"/proc/latency_stats\",\"/proc/sched_debug\",\"/proc/scsi\","
         "\"/proc/timer_list\",\"/proc/timer_stats\","
         "\"/sys/devices/virtual/powercap\",\"/sys/firmware\"],"
