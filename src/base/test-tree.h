@@ -16,6 +16,7 @@
 #include "t.h"
 
 #define TREE_OUTPUT_MAX ((size_t)16 * 1024 * 1024)
+#define TREE_TEXTS      8
 
 struct tree {
         char path[32];
@@ -61,15 +62,19 @@ static inline int tree_file(const void *data, size_t size)
         return fd;
 }
 
-/* All of it, as text; freed by whoever wants to, lives until the test ends. */
+/* All of it, as text; stays until this was called TREE_TEXTS times more. */
 static inline char *tree_text(int fd)
 {
-        struct buf b = BUF_INIT(TREE_OUTPUT_MAX);
+        static struct buf texts[TREE_TEXTS];
+        static size_t next;
+        struct buf *b = &texts[next++ % TREE_TEXTS];
 
         t_true(lseek(fd, 0, SEEK_SET) == 0);
-        t_ok(buf_read_fd(&b, fd));
-        t_ok(buf_append(&b, "", 0));
-        return b.data;
+        buf_release(b);
+        *b = BUF_INIT(TREE_OUTPUT_MAX);
+        t_ok(buf_read_fd(b, fd));
+        t_ok(buf_append(b, "", 0));
+        return b->data;
 }
 
 /* What a script says; it must succeed. */
