@@ -393,27 +393,19 @@ static int start_program(struct job *j)
         return r;
 }
 
-static void reset_signals(void)
-{
-        sigset_t none;
-
-        /* Handlers do not survive execve(), ignored signals and the mask do. */
-        for (int sig = 1; sig < _NSIG; sig++)
-                (void)signal(sig, SIG_DFL);
-        (void)sigemptyset(&none);
-        (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 _Noreturn void workload_run(const struct inside *in, bool is_main, int socket_fd)
 {
         static struct job job; /* static: this process does nothing else, and it is large */
         struct job *j = &job;
+        sigset_t none;
         int r;
 
         j->in = in;
         j->is_main = is_main;
         j->socket_fd = socket_fd;
-        reset_signals();
+        /* The supervisor blocks SIGCHLD; nothing is handled or ignored here (launch.c sees to it). */
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
         r = enter(j);
         if (r == 0)
                 r = hear_job(j);

@@ -222,6 +222,9 @@ static _Noreturn void run_init(struct launch *l)
         /* Until the id maps are written this process is nobody. */
         if (sys_read(l->their_socket_fd, &go, 1) != 1)
                 _exit(1);
+        /* What a shim ignores a box must not: that survives execve(2). */
+        (void)signal(SIGPIPE, SIG_DFL);
+        (void)signal(SIGHUP, SIG_DFL);
         /* Refused under a single-id map; what that leaves open is a row of the posture. */
         (void)setgroups(0, NULL);
         if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
