@@ -303,15 +303,14 @@ TEST(a_map_that_the_kernel_refuses_is_an_error_and_leaves_nothing)
 
 TEST(a_range_that_is_not_the_callers_is_refused_with_a_hint)
 {
-        struct msg_idmap map;
+        struct msg_idmap map = {
+                .kind = IDMAP_USER, .uid_base = 1, .gid_base = 1, .count = IDMAP_IDS};
         struct coffer_error err = {0};
         int fd = -1;
 
-        t_ok(idmap_for_caller(&map, NULL));
-        if (geteuid() == 0 || map.kind != IDMAP_USER)
-                t_skip("needs a caller with subordinate ids");
-        map.uid_base = 1; /* somebody else's */
-        t_errno(EPERM, userns_open(&map, &fd, &err));
+        if (access("/usr/bin/newuidmap", X_OK) < 0)
+                t_skip("needs newuidmap");
+        t_errno(EPERM, userns_open(&map, &fd, &err)); /* of root too: no line is his */
         t_has("newuidmap refused", err.msg);
         t_has("/etc/subuid", err.hint);
         t_int(-1, fd);
