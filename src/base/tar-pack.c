@@ -518,7 +518,7 @@ static int pack_dir(struct packer *p, const struct item *it)
                 return r;
         if (fd < 0)
                 return leave_out(p, fd);
-        return mount && is_of_the_kernel(fd) ? 0 : pack_children(p, fd, &st);
+        return (mount || it->top) && is_of_the_kernel(fd) ? 0 : pack_children(p, fd, &st);
 }
 
 /* 0 or, when the archive cannot go on, a negative errno. */

@@ -28,7 +28,8 @@
  * @follow:    @path is followed in any case
  * @name:      stands for @path in the archive, "." too; "": what is in the directory, without it
  * @one_mount: what is mounted below @path is left out; an empty directory or file stands for it.
- *             Otherwise only the kernel's own file systems, such as procfs, are
+ *             Otherwise only directories of the kernel's own file systems, such as procfs, are;
+ *             those are empty as @path too
  * @out_fd:    where to; blocking; borrowed
  * @complain:  told what is left out, and why; may be NULL
  * @data:      for @complain

@@ -231,6 +231,22 @@ TEST(fills_a_file_that_became_shorter)
         (void)close(root.fd);
 }
 
+TEST(makes_nothing_of_a_directory_of_the_kernel)
+{
+        static const char *const paths[] = {"/proc", "/proc/self/fd", "/sys"};
+        struct tree root = {.path = "/", .fd = sys_open(AT_FDCWD, "/", O_PATH)};
+
+        tree_need("bsdtar");
+        for (size_t i = 0; i < ELEMENTS(paths); i++) {
+                int fd = pack_to_file(&root, paths[i], "d");
+
+                t_note("%s", paths[i]);
+                t_str("d/\n", names_in(&root, fd));
+                (void)close(fd);
+        }
+        (void)close(root.fd);
+}
+
 static void drop_capabilities(void)
 {
         struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,10 +16,19 @@
 #include "base/tar-pack.h"
 #include "init/builtins.h"
 
+#define COMPLAINTS_MAX 100 /* lines; a box can have any number of files that nobody may read */
+
+static void say(const struct coffer_error *err)
+{
+        (void)dprintf(STDERR_FILENO, "%s\n", err->msg);
+}
+
 static void complain(void *data, const struct coffer_error *err)
 {
-        (void)data;
-        (void)dprintf(STDERR_FILENO, "%s\n", err->msg);
+        uint64_t *count = data;
+
+        if ((*count)++ < COMPLAINTS_MAX)
+                say(err);
 }
 
 static bool names_root(const char *path)
@@ -51,7 +61,7 @@ static int fail(const char *path, int code, struct coffer_error *err)
                 (void)error_say(err, code, COFFER_ERROR_OTHER, "%.300s: %s", path,
                                 code == -ENOENT ? "no such file or directory" : "not a directory");
         if (code != -EPIPE) /* whoever read it has gone, and knows that */
-                complain(NULL, err);
+                say(err);
         return code == -ENOENT || code == -ENOTDIR ? BUILTIN_NO_PLACE : BUILTIN_FAILED;
 }
 
@@ -60,6 +70,7 @@ static int pack(bool follow, const char *path, const char *name)
         cleanup_close int root_fd = sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY);
         char last[256];
         struct coffer_error err;
+        uint64_t complaints = 0;
         const struct tar_pack_spec spec = {
                 .dir_fd = root_fd,
                 .path = path,
@@ -69,12 +80,16 @@ static int pack(bool follow, const char *path, const char *name)
                 .one_mount = names_root(path),
                 .out_fd = STDOUT_FILENO,
                 .complain = complain,
+                .data = &complaints,
         };
         int r = root_fd < 0 ? root_fd : last_component(path, last, sizeof(last));
 
         if (r < 0)
                 return fail(path, error_set(&err, r, "open '%.200s'", path), &err);
         r = tar_pack(&spec, &err);
+        if (complaints > COMPLAINTS_MAX)
+                (void)dprintf(STDERR_FILENO, "and %llu more\n",
+                              (unsigned long long)(complaints - COMPLAINTS_MAX));
         if (r < 0)
                 return fail(path, r, &err);
         return r > 0 ? BUILTIN_FAILED : BUILTIN_DONE;

@@ -106,6 +106,29 @@ TEST(says_what_it_could_not_read_and_goes_on)
         tree_remove(&t);
 }
 
+TEST(does_not_complain_for_ever)
+{
+        struct tree t;
+        struct builtin_run b = {
+                .run = builtin_tar_out,
+                .argv = {"tar-out", "/d"},
+                .where = BUILTIN_IN_TREE | BUILTIN_WEAK,
+                .in_fd = -1,
+                .out_fd = tree_file("", 0),
+        };
+        size_t lines = 0;
+
+        make_box(&t);
+        t_int(0, tree_sh(&t, "umask 777; i=0; while [ $i -lt 102 ]; do : >d/$i; i=$((i+1)); done"));
+        t_int(1, builtin_test(&t, &b));
+        for (const char *p = b.said; *p != '\0'; p++)
+                lines += *p == '\n';
+        t_int(101, (int64_t)lines);
+        t_has("\nand 2 more\n", b.said);
+        (void)close(b.out_fd);
+        tree_remove(&t);
+}
+
 TEST(ends_quietly_when_nobody_reads)
 {
         struct tree t;
