@@ -337,22 +337,37 @@ static int op_dir(struct build *b, const struct msg_mount_op *op)
         return open_target(b->root->root_fd, op->target, true, (mode_t)op->flags, &fd);
 }
 
+static int make_file(int dir_fd, const char *name, const struct msg_mount_op *op)
+{
+        cleanup_close int fd = sys_open_mode(dir_fd, name, O_CREAT | O_EXCL | O_WRONLY, 0600);
+        int r = fd < 0 ? fd : sys_write_all(fd, op->data, strlen(op->data));
+
+        if (r == 0 && fchmod(fd, (mode_t)op->flags) < 0)
+                r = -errno;
+        return r;
+}
+
+/* A file directly in /etc of an overlay is made below it, which saves a mount each. */
+static bool is_in_skeleton(const struct msg_setup *setup, const struct msg_mount_op *op)
+{
+        const char *name = str_after(op->target, "/etc/");
+
+        return op->kind == MOUNT_OP_FILE && setup->overlay_lower.count > 0 && name &&
+               name[0] != '\0' && name[0] != '.' && strlen(name) < 64 && !strchr(name, '/');
+}
+
 static int op_file(struct build *b, const struct msg_mount_op *op)
 {
-        cleanup_close int fd = -EBADF;
         cleanup_close int tree_fd = -EBADF;
         char name[32];
         int r;
 
+        if (is_in_skeleton(b->setup, op))
+                return 0;
         (void)snprintf(name, sizeof(name), "file%u", b->root->files++);
-        fd = sys_open_mode(b->root->scratch_fd, name, O_CREAT | O_EXCL | O_WRONLY, 0600);
-        if (fd < 0)
-                return fd;
-        r = sys_write_all(fd, op->data, strlen(op->data));
+        r = make_file(b->root->scratch_fd, name, op);
         if (r < 0)
                 return r;
-        if (fchmod(fd, (mode_t)op->flags) < 0)
-                return -errno;
         tree_fd = sys_open_tree(b->root->scratch_fd, name, OPEN_TREE_CLONE);
         return tree_fd < 0 ? tree_fd : attach_at(b->root, tree_fd, op->target, false);
 }
@@ -400,18 +415,25 @@ static int attach_named(struct mount_root *root, int mount_fd, const char *name)
  * is and whoever owns it, nothing of ours ends up in the box's writable layer, and an image whose
  * /proc or /dev is a symlink has a directory there after all.
  */
-static int make_skeleton(struct mount_root *root)
+static int make_skeleton(const struct msg_setup *setup, struct mount_root *root)
 {
         static const char *const dirs[] = {"skel", "skel/proc", "skel/sys", "skel/dev", "skel/etc"};
-        static const char *const files[] = {"skel/etc/hostname", "skel/etc/hosts",
-                                            "skel/etc/resolv.conf"};
+        const struct msg_mount_op *list = setup->ops.items;
 
         for (size_t i = 0; i < ELEMENTS(dirs); i++)
                 if (mkdirat(root->scratch_fd, dirs[i], 0755) < 0)
                         return -errno;
-        for (size_t i = 0; i < ELEMENTS(files); i++)
-                if (mknodat(root->scratch_fd, files[i], S_IFREG | 0644, 0) < 0)
-                        return -errno;
+        for (size_t i = 0; i < setup->ops.count; i++) {
+                char path[128];
+                int r;
+
+                if (!is_in_skeleton(setup, &list[i]))
+                        continue;
+                (void)snprintf(path, sizeof(path), "skel%s", list[i].target);
+                r = make_file(root->scratch_fd, path, &list[i]);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
@@ -450,7 +472,7 @@ static int make_overlay(const struct msg_setup *setup, const int *source_fds,
 
         if (setup->overlay_upper >= setup->sources.count)
                 return -EINVAL;
-        r = make_skeleton(root);
+        r = make_skeleton(setup, root);
         if (r == 0)
                 r = attach_layers(setup, source_fds, root, lower, sizeof(lower));
         if (r == 0)

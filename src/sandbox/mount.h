@@ -28,7 +28,7 @@ enum mount_op_kind {
         MOUNT_OP_DEVICE,  /* data: the host's node, "/dev/null"; must be a character device */
         MOUNT_OP_SYMLINK, /* data: what it says; what stands there is left alone */
         MOUNT_OP_DIR,     /* flags: mode */
-        MOUNT_OP_FILE,    /* data: content; a file of a private tmpfs, bound; flags: mode */
+        MOUNT_OP_FILE,    /* data: content; flags: mode; of the skeleton, or of a tmpfs and bound */
         MOUNT_OP_PROC,    /* where procfs goes; comes last of all mounts, see mount_attach_proc() */
         MOUNT_OP_MASK,    /* hide a file or directory when it exists (after procfs) */
         MOUNT_OP_READ_ONLY, /* make a subtree read-only when it exists (after procfs) */
