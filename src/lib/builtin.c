@@ -53,8 +53,8 @@ void let_sigpipe(const struct held_signal *old)
 
 /* ------------------------------------------------------------------------------------- start */
 
-static int start_process(struct coffer_box *box, const struct msg_process *m,
-                         struct coffer_process **ret_process, struct coffer_error *err)
+static int start_process(struct coffer_box *box, const struct msg_process *m, struct builtin *b,
+                         struct coffer_error *err)
 {
         int r = -EBUSY;
 
@@ -63,9 +63,10 @@ static int start_process(struct coffer_box *box, const struct msg_process *m,
                 struct coffer_call *call = NULL;
 
                 r = exec_begin(box, m, &call, err);
-                r = call_run(call, r, COFFER_FOREVER, NULL, ret_process, err);
-                if (r == -EBUSY)
-                        r = start_helper(box, m, STREAMS, COFFER_FOREVER, ret_process, err);
+                r = call_run(call, r, COFFER_FOREVER, NULL, &b->process, err);
+                b->helper = r == -EBUSY;
+                if (b->helper)
+                        r = start_helper(box, m, STREAMS, COFFER_FOREVER, &b->process, err);
         }
         return r;
 }
@@ -73,14 +74,19 @@ static int start_process(struct coffer_box *box, const struct msg_process *m,
 int builtin_start(struct coffer_box *box, const char *const *argv, int timeout_ms,
                   struct builtin *ret_builtin, struct coffer_error *err)
 {
-        struct builtin b = {.stdin_fd = -EBADF, .stdout_fd = -EBADF, .stderr_fd = -EBADF};
+        struct builtin b = {
+                .box = box,
+                .stdin_fd = -EBADF,
+                .stdout_fd = -EBADF,
+                .stderr_fd = -EBADF,
+        };
         struct msg_process m;
         int r = plan_builtin(box, argv, &m, err);
 
         if (r < 0)
                 return r;
         m.timeout_ms = timeout_ms < 0 ? 0 : timeout_ms == 0 ? 1 : (uint32_t)timeout_ms;
-        r = start_process(box, &m, &b.process, err);
+        r = start_process(box, &m, &b, err);
         wire_release(&msg_process_table, &m);
         if (r < 0)
                 return r;
@@ -193,6 +199,8 @@ int builtin_finish(struct builtin *b, const char *what, struct coffer_error *err
         while (builtin_hear(b) == 0)
                 ;
         r = coffer_process_wait(b->process, COFFER_FOREVER, &end, err);
+        if (r == 0 && b->helper)
+                r = start_helper_end(b->box, err);
         if (r < 0)
                 return r;
         if (end.timed_out)

@@ -12,6 +12,8 @@
 
 /**
  * struct builtin - one that runs
+ * @box:        borrowed
+ * @helper:     the box was brought up for it
  * @process:    owned
  * @stdin_fd:   owned; ours
  * @stdout_fd:  owned; ours
@@ -20,6 +22,8 @@
  * @word_bytes: how much
  */
 struct builtin {
+        struct coffer_box *box;
+        bool helper;
         struct coffer_process *process;
         int stdin_fd;
         int stdout_fd;

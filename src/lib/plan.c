@@ -140,7 +140,8 @@ static uint32_t start_flags(const struct spec *spec, uint32_t flags, uint32_t st
 {
         if (spec->remove && !(flags & START_HELPER))
                 flags |= START_REMOVE;
-        if (spec->open_stdin && streams & PROTO_STDIN)
+        /* A helper's input ends with ours. */
+        if ((spec->open_stdin || flags & START_HELPER) && streams & PROTO_STDIN)
                 flags |= START_STDIN_ONCE;
         return flags;
 }

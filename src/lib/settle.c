@@ -101,14 +101,16 @@ static int write_dead(struct coffer_box *box, struct box_record *record, struct 
         return 0;
 }
 
-/* 1: it is as somebody left it on purpose; 0: it is not. */
-static int is_settled(const struct coffer_box *box, struct box_record *record, int read_result)
+/* What the shim removes when it ends by itself. */
+static bool has_socket(const struct coffer_box *box)
+{
+        return faccessat(box->dir_fd, "control.sock", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool is_settled(const struct box_record *record, int read_result)
 {
         enum box_state state;
 
-        if (read_result == -ENOENT)
-                /* Never started, or died before the first word. */
-                return faccessat(box->dir_fd, "identity", F_OK, AT_SYMLINK_NOFOLLOW) < 0;
         return read_result == 0 && box_state_parse(record->state, &state) == 0 &&
                !box_state_is_live(state);
 }
@@ -116,18 +118,25 @@ static int is_settled(const struct coffer_box *box, struct box_record *record, i
 int settle(struct coffer_box *box, struct box_record *ret_record, struct coffer_error *err)
 {
         struct box_record record = {0};
-        int r = state_read(box->dir_fd, &record, err);
+        int read_result = state_read(box->dir_fd, &record, err);
+        int r = 0;
 
-        if (r < 0 && r != -ENOENT && r != -EBADMSG)
-                return r;
-        if (!is_settled(box, &record, r)) {
+        if (read_result < 0 && read_result != -ENOENT && read_result != -EBADMSG)
+                return read_result;
+        if (read_result == -ENOENT && !has_socket(box)) {
+                r = 0; /* never started */
+        } else if (!is_settled(&record, read_result)) {
                 r = kill_rest(box, err);
                 if (r == 0)
                         r = write_dead(box, &record, err);
-                if (r < 0) {
-                        box_record_release(&record);
-                        return error_wrap(err, r, "clean up box %s, whose monitor died", box->id);
-                }
+        } else if (has_socket(box)) {
+                /* It died in a run that was none of the box's own, or before it had begun. */
+                r = kill_rest(box, err);
+                (void)unlinkat(box->dir_fd, "control.sock", 0);
+        }
+        if (r < 0) {
+                box_record_release(&record);
+                return error_wrap(err, r, "clean up box %s, whose monitor died", box->id);
         }
         *ret_record = record;
         return 0;

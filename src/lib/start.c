@@ -303,3 +303,26 @@ int start_helper(struct coffer_box *box, const struct msg_process *process, uint
         r = call_begin(c, &c, err);
         return call_run(c, r, timeout_ms, NULL, ret_process, err);
 }
+
+static int step_helper_end(struct coffer_call *c)
+{
+        cleanup_with(box_record_release) struct box_record record = {0};
+        cleanup_close int lock_fd = -EBADF;
+        int r = request_lock(c, &lock_fd);
+
+        /* Somebody has started or removed it already: then it has ended, too. */
+        if (r == -EALREADY || r == -ENOENT)
+                return 0;
+        return r < 0 ? r : settle(c->box, &record, &c->error);
+}
+
+int start_helper_end(struct coffer_box *box, struct coffer_error *err)
+{
+        struct coffer_call *c;
+        int r = call_new(box, step_helper_end, &c, err);
+
+        if (r < 0)
+                return r;
+        r = call_begin(c, &c, err);
+        return call_run(c, r, COFFER_FOREVER, NULL, NULL, err);
+}

@@ -16,3 +16,6 @@
  */
 int start_helper(struct coffer_box *box, const struct msg_process *process, uint32_t streams,
                  int timeout_ms, struct coffer_process **ret_process, struct coffer_error *err);
+
+/** start_helper_end() - wait until the shim of a helper that has ended has ended, too */
+int start_helper_end(struct coffer_box *box, struct coffer_error *err);

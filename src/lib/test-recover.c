@@ -181,3 +181,19 @@ TEST(creations_that_were_cut_short_are_swept)
         t_false(lab_has(&lab, "boxes/.trash-bbbbbbbbbbbb"));
         lab_end(&lab);
 }
+
+TEST(a_box_that_only_lent_its_files_was_never_started)
+{
+        struct lab lab = lab_begin();
+        struct coffer_box *box = lab_box(&lab, "true", NULL);
+        struct coffer_box_info *info;
+
+        lab_ok(&lab, coffer_copy_in(box, "/etc/passwd", "/tmp/", 0, LONG_MS, &lab.err));
+        lab_ok(&lab, coffer_box_get_info(box, &info, &lab.err));
+        t_int(COFFER_STATE_CREATED, info->state);
+        coffer_free(info);
+        t_errno(ENODATA,
+                coffer_box_wait(box, LONG_MS, &(struct coffer_exit){.status = 0}, &lab.err));
+        lab_remove(&lab, box);
+        lab_end(&lab);
+}

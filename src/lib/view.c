@@ -96,7 +96,7 @@ static int read_free(struct coffer_runtime *rt, int dir_fd, int read_result, str
                      struct coffer_error *err)
 {
         struct coffer_exit ignored;
-        bool began = faccessat(dir_fd, "identity", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+        bool began = faccessat(dir_fd, "control.sock", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
         int r;
 
         if (read_result == 0 && !says_live(&v->record)) {
