@@ -6,13 +6,12 @@
  *   1  the stem is forked and gives up its rights meanwhile    stem.c
  *   2  open all sources while the host's mounts are there          mount.c
  *   3  build the new root on a scratch tmpfs                       mount.c
- *   4  an outer procfs, as a descriptor that nothing in the box sees
- *   5  the stem enters the box's Landlock domain and clones main, PID 1 of the inner PID
+ *   4  the stem enters the box's Landlock domain and clones main, PID 1 of the inner PID
  *      namespace; it makes the box's procfs (only it can) and the inner user namespace
  *                                                                  workload.c
- *   6  procfs is attached, the root entered, the old one detached
- *   7  main gets its ids and closes nested user namespaces, then /proc is masked
- *   8  the supervisor gives up its rights                          self.c
+ *   5  procfs is attached, the root entered, the old one detached
+ *   6  main gets its ids and closes nested user namespaces, then /proc is masked
+ *   7  the supervisor gives up its rights                          self.c
  */
 
 #include "init/setup.h"
@@ -40,7 +39,7 @@ struct build {
         struct msg_setup *setup;
         struct frame frame; /* the SETUP frame with the sources' descriptors */
         struct mount_root root;
-        int outer_proc_fd;
+        int main_dir_fd; /* main in the host's procfs */
         int ruleset_fd;
         struct strv *posture;
         struct coffer_error *err;
@@ -99,9 +98,23 @@ static int name_host(struct build *b)
         return netns_loopback_up(b->err);
 }
 
-static int outer_proc(struct build *b)
+/*
+ * The host's procfs, which is there until the old root is detached.  It numbers processes as the
+ * host does: main's directory is found by its pidfd.
+ */
+static int open_main_dir(struct build *b)
 {
-        return mount_make_proc(&b->outer_proc_fd, b->err);
+        cleanup_close int pidfd = sys_pidfd_open(b->box->main_pid);
+        char path[32];
+        pid_t pid = 0;
+        int r = pidfd < 0 ? pidfd : sys_pidfd_pid(pidfd, &pid);
+
+        if (r == 0) {
+                (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+                b->main_dir_fd = sys_open(AT_FDCWD, path, O_PATH | O_DIRECTORY);
+                r = b->main_dir_fd < 0 ? b->main_dir_fd : 0;
+        }
+        return r < 0 ? error_set(b->err, r, "find main in /proc") : 0;
 }
 
 static bool may_lack(const struct build *b, const char *control)
@@ -220,7 +233,7 @@ static int write_map(struct build *b, const char *name, uint32_t self)
 {
         cleanup_close int fd = -EBADF;
         uint32_t count = b->setup->id_count;
-        char path[64], text[128];
+        char text[128];
         int r;
 
         /* A line must lie within one line of the outer map, which may have a seam after id 0. */
@@ -237,8 +250,7 @@ static int write_map(struct build *b, const char *name, uint32_t self)
                                "\n",
                                self, self, self + 1, self + 1, count - self - 1);
 
-        (void)snprintf(path, sizeof(path), "%d/%s", (int)b->box->main_pid, name);
-        fd = sys_open(b->outer_proc_fd, path, O_WRONLY);
+        fd = sys_open(b->main_dir_fd, name, O_WRONLY);
         r = fd < 0 ? fd : sys_write_all(fd, text, strlen(text));
         return r < 0 ? error_set(b->err, r, "write the %s of the box", name) : 0;
 }
@@ -268,14 +280,11 @@ static int hand_over_namespaces(struct build *b)
 {
         cleanup_close int pidns_fd = -EBADF;
         cleanup_close int userns_fd = -EBADF;
-        char path[64];
         int r;
 
-        (void)snprintf(path, sizeof(path), "%d/ns/pid", (int)b->box->main_pid);
-        pidns_fd = sys_open(b->outer_proc_fd, path, O_RDONLY);
-        (void)snprintf(path, sizeof(path), "%d/ns/user", (int)b->box->main_pid);
-        userns_fd = sys_open(b->outer_proc_fd, path, O_RDONLY);
-        close_fd(&b->outer_proc_fd);
+        pidns_fd = sys_open(b->main_dir_fd, "ns/pid", O_RDONLY);
+        userns_fd = sys_open(b->main_dir_fd, "ns/user", O_RDONLY);
+        close_fd(&b->main_dir_fd);
         if (pidns_fd < 0 || userns_fd < 0)
                 return error_set(b->err, pidns_fd < 0 ? pidns_fd : userns_fd,
                                  "open the namespaces of main");
@@ -312,23 +321,23 @@ static const struct {
         const char *what;
         int (*run)(struct build *b);
 } steps[] = {
-        {"receive",      receive             },
-        {"stem",         start_stem          },
-        {"ask placing",  ask_for_placing     },
-        {"sources",      open_sources        },
-        {"root",         build_root          },
-        {"hostname",     name_host           },
-        {"outer procfs", outer_proc          },
-        {"landlock",     landlock            },
-        {"placing",      await_placing       },
-        {"main",         clone_main          },
-        {"procfs",       attach_proc         },
-        {"pivot",        enter_root          },
-        {"ids of main",  map_main            },
-        {"masks",        mask_proc           },
-        {"namespaces",   hand_over_namespaces},
-        {"rights",       give_up_rights      },
-        {"posture",      tell_posture        },
+        {"receive",       receive             },
+        {"stem",          start_stem          },
+        {"ask placing",   ask_for_placing     },
+        {"sources",       open_sources        },
+        {"root",          build_root          },
+        {"hostname",      name_host           },
+        {"landlock",      landlock            },
+        {"placing",       await_placing       },
+        {"main",          clone_main          },
+        {"main in /proc", open_main_dir       },
+        {"procfs",        attach_proc         },
+        {"pivot",         enter_root          },
+        {"ids of main",   map_main            },
+        {"masks",         mask_proc           },
+        {"namespaces",    hand_over_namespaces},
+        {"rights",        give_up_rights      },
+        {"posture",       tell_posture        },
 };
 
 int setup_box(struct box_inside *box, struct strv *ret_posture, struct coffer_error *err)
@@ -338,7 +347,7 @@ int setup_box(struct box_inside *box, struct strv *ret_posture, struct coffer_er
                 .setup = &box->inside.setup,
                 .frame = FRAME_INIT,
                 .root = MOUNT_ROOT_INIT,
-                .outer_proc_fd = -EBADF,
+                .main_dir_fd = -EBADF,
                 .ruleset_fd = -EBADF,
                 .posture = ret_posture,
                 .err = err,
