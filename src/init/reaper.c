@@ -12,6 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "init/init.h"
 
 static _Noreturn void serve(pid_t child, const sigset_t *all)
@@ -46,11 +47,11 @@ int reaper_run(bool tty)
         if (child < 0)
                 return -errno;
         if (child > 0) {
-                /* Nothing of main's streams may stay open here: who reads them waits for their end.
+                /*
+                 * Nothing may stay open here: who reads main's streams waits for their end, and who
+                 * waits for main's start waits for the end of the status socket.
                  */
-                (void)close(0);
-                (void)close(1);
-                (void)close(2);
+                (void)sys_close_range(0, ~0U, 0);
                 serve(child, &all);
         }
         (void)setpgid(0, 0);
