@@ -108,6 +108,18 @@ static inline void tree_need(const char *program)
                 t_skip("needs %s", program);
 }
 
+/* Root of the machine, who may give files away and make devices; not that of a user namespace. */
+static inline bool tree_is_root(void)
+{
+        struct buf map = BUF_INIT(4096);
+        bool all;
+
+        t_ok(buf_read_file(&map, AT_FDCWD, "/proc/self/uid_map"));
+        all = map.size > 0 && strstr(map.data, "4294967295");
+        buf_release(&map);
+        return all && geteuid() == 0;
+}
+
 /* For a child: namespaces of its own; an ordinary user gets the right by being root of one. */
 static inline int tree_unshare(int flags)
 {

@@ -41,7 +41,7 @@ static inline int builtin_scene(const struct tree *t, const struct builtin_run *
         struct __user_cap_data_struct none[2] = {{0}, {0}};
 
         /* Who was root has no /proc/self/uid_map of his own until he may be dumped again. */
-        if ((b->where & BUILTIN_SINGLE_ID) && geteuid() == 0 &&
+        if ((b->where & BUILTIN_SINGLE_ID) && tree_is_root() &&
             (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0 ||
              prctl(PR_SET_DUMPABLE, 1) < 0))
                 return -1;
