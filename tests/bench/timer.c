@@ -194,7 +194,8 @@ static bool set_number(struct plan *plan, int letter, const char *text)
                         continue;
                 if (str_to_u64(text, numbers[i].max, &value) < 0)
                         return false;
-                *(unsigned *)((char *)plan + numbers[i].offset) = (unsigned)value;
+                memcpy((char *)plan + numbers[i].offset, &(unsigned){(unsigned)value},
+                       sizeof(unsigned));
                 return true;
         }
         return false;
