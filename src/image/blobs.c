@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/sys.h"
-#include "image/tar.h"
+#include "base/tar.h"
 
 struct blob {
         size_t name; /* in blobs.names */

@@ -7,7 +7,7 @@
 #include <coffer/error.h>
 
 #include "image/image.h"
-#include "image/tar.h"
+#include "base/tar.h"
 
 /*
  * From tar entries to files beneath one directory.  Every parent is resolved by the kernel with

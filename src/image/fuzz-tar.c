@@ -5,7 +5,7 @@
 
 #include "base/cleanup.h"
 #include "image/extract-parts.h"
-#include "image/tar.h"
+#include "base/tar.h"
 
 DEFINE_FREEP(struct tar, tar_free)
 

@@ -12,7 +12,7 @@
 #include "fault.h"
 #include "image/extract-parts.h"
 #include "image/stream.h"
-#include "image/tar-parse.h"
+#include "base/tar-parse.h"
 
 #define EMPTY_DIGEST "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
