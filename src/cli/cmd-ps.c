@@ -104,10 +104,11 @@ static int check_exited(const char *value, struct coffer_error *err)
 {
         uint64_t code;
 
-        if (str_to_u64(value, 255, &code) < 0)
-                return error_say(err, -EINVAL, COFFER_ERROR_USAGE,
-                                 "invalid filter 'exited=%s': not a number from 0 to 255", value);
-        return 0;
+        if (str_to_u64(value, 255, &code) == 0)
+                return 0;
+        (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE, "invalid filter 'exited=%s'", value);
+        error_hint(err, "give an exit status, a number from 0 to 255");
+        return -EINVAL;
 }
 
 static bool match_image(const void *item, const char *value)

@@ -78,8 +78,9 @@ static int check_dangling(const char *value, struct coffer_error *err)
 
         if (opt_bool(value, &wanted) == 0)
                 return 0;
-        return error_say(err, -EINVAL, COFFER_ERROR_USAGE,
-                         "invalid filter 'dangling=%s': neither true nor false", value);
+        (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE, "invalid filter 'dangling=%s'", value);
+        error_hint(err, "give true or false");
+        return -EINVAL;
 }
 
 static const struct filter_key keys[] = {

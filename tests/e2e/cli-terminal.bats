@@ -19,6 +19,7 @@ setup_test()
 
 @test "a shell by exec: size, a new size, Ctrl-C, Ctrl-D, the status" {
         at_terminal exec -it box sh << 'END'
+raw
 send stty size\n
 expect 24 80
 size 40 132
@@ -33,6 +34,7 @@ send exit 6\n
 end 6
 END
         at_terminal exec -it box cat << 'END'
+raw
 send abc\n
 expect abc\r\nabc
 send \x04
@@ -42,6 +44,7 @@ END
 
 @test "a shell as main: the same" {
         at_terminal run --rm -it host sh << 'END'
+raw
 send stty size\n
 expect 24 80
 size 40 132
@@ -56,6 +59,7 @@ send exit 6\n
 end 6
 END
         at_terminal run --rm -it --init host cat << 'END'
+raw
 send abc\n
 expect abc\r\nabc
 send \x04
@@ -85,6 +89,7 @@ END
 
 @test "the detach keys leave a foreground box alone, and attach comes back" {
         at_terminal run --name other -it host cat << 'END'
+raw
 send one\n
 expect one\r\none
 send \x10\x11
@@ -92,6 +97,7 @@ end 0
 END
         expect_equal running "$(raw_coffer inspect -f '{{.State.Status}}' other)"
         at_terminal attach --detach-keys ctrl-a,b other << 'END'
+raw
 send two\n
 expect two\r\ntwo
 send \x01b
@@ -99,6 +105,7 @@ end 0
 END
         expect_equal running "$(raw_coffer inspect -f '{{.State.Status}}' other)"
         at_terminal attach --detach-keys "" other << 'END'
+raw
 send \x10\x11three\n
 expect three
 send \x04

@@ -6,6 +6,7 @@ The script has one step a line; \\n, \\xHH and the like in texts are as in Pytho
 
     expect TEXT     the terminal shows it within 20 seconds
     send TEXT       type it
+    raw             the program has switched the terminal to raw mode: before that, keys are not its
     size ROWS COLS  the window changes
     signal NAME     the program gets a signal
     close           the terminal is closed
@@ -76,6 +77,13 @@ class Terminal:
             else:
                 select.select([], [], [], 0.05)
 
+    def raw(self):
+        end = time.monotonic() + LIMIT
+        while termios.tcgetattr(self.slave)[3] & termios.ICANON:
+            if time.monotonic() > end:
+                sys.exit("never switched the terminal to raw mode")
+            self.read(0.02)
+
     def close(self):
         os.close(self.slave)
         os.close(self.master)
@@ -102,6 +110,8 @@ def main():
             terminal.expect(text_of(rest))
         elif step == "send":
             os.write(terminal.master, text_of(rest))
+        elif step == "raw":
+            terminal.raw()
         elif step == "size":
             terminal.size(*map(int, rest.split()))
         elif step == "signal":
