@@ -20,7 +20,8 @@
 #define HEADER_BYTES   16
 #define SOME_TIME_MS   5000 /* never waited for when all is well */
 #define SHORT_TIME_MS  20   /* always waited for */
-#define KERNEL_FDS_MAX 253  /* SCM_MAX_FD */
+#define LARGE_BYTES    (900 * 1024)
+#define KERNEL_FDS_MAX 253 /* SCM_MAX_FD */
 
 struct pair {
         int ours;
@@ -214,6 +215,7 @@ TEST(a_payload_of_a_mebibyte_arrives)
         pid = fork();
         if (pid == 0)
                 _exit(channel_forward(p.ours, PROTO_START, 0, &payload, SOME_TIME_MS) == 0 ? 0 : 1);
+        close_fd(&p.ours);
         t_true(pid > 0);
         t_ok(channel_recv(p.theirs, &f, SOME_TIME_MS));
         t_int(PROTO_PAYLOAD_MAX, (int64_t)f.payload.size);
@@ -391,6 +393,34 @@ TEST(descriptors_arrive_in_order_and_are_closed_with_their_frame)
                 close_fds(fds, counts[i]);
         }
         t_int(before, t_open_fds());
+}
+
+/* A frame that takes many calls, since no socket holds it, brings its descriptors once. */
+TEST(descriptors_of_a_large_frame_come_once)
+{
+        cleanup_with(pair_close) struct pair p = pair_new(0);
+        struct msg_start m = {0};
+        int fds[2], status = -1;
+        struct frame f;
+        pid_t pid;
+
+        make_fds(fds, 2);
+        m.setup = BUF_INIT(PROTO_PAYLOAD_MAX);
+        t_true(buf_space(&m.setup, LARGE_BYTES) != NULL);
+        m.setup.size = LARGE_BYTES;
+        memset(m.setup.data, 'x', m.setup.size);
+        pid = fork();
+        if (pid == 0)
+                _exit(channel_send(p.ours, PROTO_START, 0, &m, fds, 2, SOME_TIME_MS) == 0 ? 0 : 1);
+        close_fd(&p.ours);
+        t_true(pid > 0);
+        t_ok(channel_recv(p.theirs, &f, SOME_TIME_MS));
+        check_fds(&f, fds, 2);
+        t_true(waitpid(pid, &status, 0) == pid);
+        t_int(0, status);
+        frame_release(&f);
+        wire_release(&msg_start_table, &m);
+        close_fds(fds, 2);
 }
 
 TEST(a_descriptor_is_taken_once)

@@ -97,15 +97,21 @@ static void add_bind(const char *path, uint32_t source_flags, const char *target
         s.ops[s.setup.ops.count - 1].source = source;
 }
 
-/* The image as the lower layer and box/ as the upper. */
-static void use_overlay(void)
+/* The image as the lower layer and box/ as the upper, where the kernel has that. */
+static int use_overlay(void)
 {
         static char index[] = "0";
 
+        NEED(mkdir("probe", 0755) == 0 && mkdir("probe/u", 0755) == 0);
+        NEED(mkdir("probe/w", 0755) == 0 && mkdir("probe/m", 0755) == 0);
+        WANT(mount("overlay", "probe/m", "overlay", 0,
+                   "lowerdir=image,upperdir=probe/u,workdir=probe/w,userxattr") == 0);
+        NEED(umount("probe/m") == 0);
         (void)add_source("/mnt/image", 0);
         s.setup.overlay_upper = add_source("/mnt/box", 0);
         s.lower[0] = index;
         s.setup.overlay_lower = (struct strv){s.lower, 1};
+        return 0;
 }
 
 static int build(void)
@@ -288,7 +294,9 @@ static int targets_through_symlinks(void)
         NEED(symlink("absolute", "image/twice") == 0);
         NEED(symlink("/mnt/outside", "image/out") == 0);
         NEED(mkdir("image/mnt", 0755) == 0 && mkdir("image/mnt/outside", 0755) == 0);
-        use_overlay();
+        r = use_overlay();
+        if (r != 0)
+                return r;
         add_op(MOUNT_OP_FILE, "/absolute/coffer-a", "a", 0644);
         add_op(MOUNT_OP_FILE, "/upwards/coffer-b", "b", 0644);
         add_op(MOUNT_OP_FILE, "relative/c", "c", 0644);
@@ -297,7 +305,7 @@ static int targets_through_symlinks(void)
         add_op(MOUNT_OP_FILE, "/out/secret", "the box's own", 0644);
         add_op(MOUNT_OP_DIR, "/out/made", "", 0755);
         add_bind("/mnt/source", 0, "/relative", 0);
-        WANT(build() == 0);
+        NEED(build() == 0);
         NEED(holds("etc/coffer-a", "a") && holds("etc/coffer-b", "b"));
         NEED(holds("etc/coffer-d", "d") && holds("coffer-e", "e"));
         NEED(holds("usr/file", "of the source")); /* over usr/c */
@@ -362,8 +370,10 @@ static int targets_that_are_refused(void)
         NEED(symlink("missing", "image/dangling") == 0 && symlink("loop", "image/loop") == 0);
         NEED(symlink("/mnt/outside", "image/out") == 0);
         NEED(symlink("/proc/self/root", "image/magic") == 0);
-        use_overlay();
-        WANT(answer_of(MOUNT_OP_DIR, "/usr", "") == 0);
+        r = use_overlay();
+        if (r != 0)
+                return r;
+        NEED(answer_of(MOUNT_OP_DIR, "/usr", "") == 0);
         for (size_t i = 0; i < ELEMENTS(refused); i++) {
                 (void)fprintf(stderr, "# %u at '%s' of '%s'\n", refused[i].kind, refused[i].target,
                               refused[i].data);
@@ -398,8 +408,10 @@ static int binds_that_are_refused(void)
 
         if (r != 0)
                 return r;
-        use_overlay();
-        WANT(bind_answer("/mnt/source", "/usr", 0) == 0);
+        r = use_overlay();
+        if (r != 0)
+                return r;
+        NEED(bind_answer("/mnt/source", "/usr", 0) == 0);
         NEED(bind_answer("/mnt/source/file", "/file", 0) == 0);
         NEED(bind_answer("/mnt/source", "/file", 0) == -ENOTDIR);
         NEED(bind_answer("/mnt/source/file", "/usr", 0) == -EISDIR);
@@ -434,14 +446,16 @@ static int missing_parts_are_made(void)
 
         if (r != 0)
                 return r;
-        use_overlay();
+        r = use_overlay();
+        if (r != 0)
+                return r;
         add_op(MOUNT_OP_FILE, "/x/y//z/file", "text", 0640);
         add_op(MOUNT_OP_DIR, "//a/./b/c", "", 0701);
         add_op(MOUNT_OP_TMPFS, "/usr/new/tmpfs", "mode=700", 0);
         add_bind("/mnt/source/file", 0, "/n/file", 0);
         add_op(MOUNT_OP_SYMLINK, "/s/link", "/anywhere/../at all", 0);
         add_op(MOUNT_OP_SYMLINK, "/file", "/etc/passwd", 0);
-        WANT(build() == 0);
+        NEED(build() == 0);
         NEED(holds("x/y/z/file", "text") && holds("n/file", "of the source"));
         NEED(fstatat(s.root.root_fd, "x/y/z/file", &st, 0) == 0 && (st.st_mode & 07777) == 0640);
         NEED(fstatat(s.root.root_fd, "x/y", &st, 0) == 0 && (st.st_mode & 07777) == 0755);
@@ -470,13 +484,15 @@ static int kernel_dirs_of_a_hostile_image(void)
         NEED(symlink("../../mnt/outside", "image/dev") == 0);
         NEED(put_file("image/sys", "a file"));
         NEED(rmdir("image/etc") == 0 && symlink("/usr", "image/etc") == 0);
-        use_overlay();
+        r = use_overlay();
+        if (r != 0)
+                return r;
         add_op(MOUNT_OP_TMPFS, "/dev", "mode=755", 0);
         add_op(MOUNT_OP_FILE, "/dev/made", "text", 0644);
         add_op(MOUNT_OP_TMPFS, "/proc", "mode=711", 0);
         add_op(MOUNT_OP_TMPFS, "/sys", "mode=711", 0);
         add_op(MOUNT_OP_FILE, "/etc/hosts", "of the box", 0644);
-        WANT(build() == 0);
+        NEED(build() == 0);
         NEED(holds("dev/made", "text") && holds("etc/hosts", "of the box"));
         NEED(!exists(s.root.root_fd, "usr/hosts") && !exists(AT_FDCWD, "/mnt/outside/made"));
         NEED(count_entries(s.upper_fd) == 0);
@@ -536,7 +552,9 @@ static int skeleton_leaves_nothing(void)
         if (r != 0)
                 return r;
         NEED(rmdir("image/etc") == 0); /* an image that has nothing */
-        use_overlay();
+        r = use_overlay();
+        if (r != 0)
+                return r;
         add_op(MOUNT_OP_PROC, "/proc", "", 0);
         add_op(MOUNT_OP_TMPFS, "/sys", "", 0);
         add_op(MOUNT_OP_TMPFS, "/dev", "mode=755", 0);
@@ -547,7 +565,7 @@ static int skeleton_leaves_nothing(void)
         add_op(MOUNT_OP_FILE, "/etc/hosts", "h", 0644);
         add_op(MOUNT_OP_FILE, "/etc/resolv.conf", "h", 0644);
         add_op(MOUNT_OP_MASK, "/proc/cpuinfo", "", 0);
-        WANT(build() == 0);
+        NEED(build() == 0);
         NEED(count_entries(s.upper_fd) == 0);
         NEED(exists(s.root.root_fd, "etc/hosts") && exists(s.root.root_fd, "dev/shm"));
         /* Nor is the scratch part of what the box sees. */
@@ -564,8 +582,10 @@ static int image_is_not_written(void)
 
         if (r != 0)
                 return r;
-        use_overlay();
-        WANT(build() == 0);
+        r = use_overlay();
+        if (r != 0)
+                return r;
+        NEED(build() == 0);
         fd = sys_open(s.root.root_fd, "file", O_WRONLY | O_TRUNC);
         NEED(fd >= 0 && sys_write_all(fd, "changed", 7) == 0);
         NEED(unlinkat(s.root.root_fd, "usr", AT_REMOVEDIR) == 0);
@@ -585,14 +605,16 @@ static int nothing_is_setuid_or_device(void)
 
         if (r != 0)
                 return r;
-        use_overlay();
+        r = use_overlay();
+        if (r != 0)
+                return r;
         add_bind("/mnt/source", SOURCE_READ_ONLY, "/usr",
                  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         add_op(MOUNT_OP_TMPFS, "/t", "size=64k",
                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         add_op(MOUNT_OP_TMPFS, "/ro", "", MOUNT_ATTR_RDONLY);
         add_op(MOUNT_OP_DEVICE, "/null", "/dev/null", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-        WANT(build() == 0);
+        NEED(build() == 0);
         NEED(fstatvfs(s.root.root_fd, &v) == 0 && v.f_flag & ST_NOSUID && v.f_flag & ST_NODEV);
         NEED(fchdir(s.root.root_fd) == 0);
         NEED(statvfs("usr", &v) == 0 && v.f_flag & ST_NOSUID && v.f_flag & ST_NODEV &&
@@ -618,13 +640,15 @@ static int made_files_are_private(void)
         if (r != 0)
                 return r;
         NEED(mkfifo("image/fifo", 0600) == 0);
-        use_overlay();
+        r = use_overlay();
+        if (r != 0)
+                return r;
         add_op(MOUNT_OP_FILE, "/etc/one", "1", 0644);
         add_op(MOUNT_OP_FILE, "/etc/two", "2", 0600);
         add_op(MOUNT_OP_FILE, "/etc/empty", "", 0444);
         add_op(MOUNT_OP_FILE, "/fifo", "no waiting", 0644);
         add_op(MOUNT_OP_FILE, "/file", "ours", 0644);
-        WANT(build() == 0);
+        NEED(build() == 0);
         NEED(holds("etc/one", "1") && holds("etc/two", "2") && holds("etc/empty", ""));
         NEED(holds("fifo", "no waiting") && holds("file", "ours"));
         NEED(fstatat(s.root.root_fd, "etc/two", &st, 0) == 0 && st.st_mode == (S_IFREG | 0600));
@@ -647,7 +671,7 @@ static int devpts_is_kept(void)
         add_op(MOUNT_OP_TMPFS, "/dev", "mode=755", 0);
         add_op(MOUNT_OP_DEVPTS, "/dev/pts", "mode=620,ptmxmode=666",
                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-        WANT(build() == 0);
+        NEED(build() == 0);
         NEED(s.root.devpts_fd >= 0 && fstat(s.root.devpts_fd, &a) == 0);
         NEED(fstatat(s.root.root_fd, "dev/pts", &b, 0) == 0 && a.st_dev == b.st_dev);
         NEED(stat("/dev/pts", &b) < 0 || a.st_dev != b.st_dev); /* not the host's */
@@ -659,13 +683,21 @@ TEST_IN_SCENE(a_box_has_a_devpts_of_its_own_which_the_supervisor_keeps, devpts_i
 
 /* ---------------------------------------------------------------------------- entering it */
 
+/* Not where the surrounding container masks its own. */
+static bool proc_is_there(void)
+{
+        return mkdir("probe-proc", 0755) == 0 &&
+               mount("proc", "probe-proc", "proc", 0, NULL) == 0 && umount("probe-proc") == 0;
+}
+
 /* All of it, as coffer-init does, in a PID namespace of the scene's own. */
 static int enter(void)
 {
         int proc_fd = -1;
 
-        WANT(build() == 0);
-        WANT(mount_make_proc(&proc_fd, &s.err) == 0);
+        WANT(proc_is_there());
+        NEED(build() == 0);
+        NEED(mount_make_proc(&proc_fd, &s.err) == 0);
         NEED(mount_attach_proc(&s.setup, &s.root, proc_fd, &s.err) == 0);
         NEED(mount_enter(&s.setup, &s.root, &s.err) == 0);
         NEED(mount_mask(&s.setup, &s.root, &s.err) == 0);
@@ -741,7 +773,9 @@ static int masks_in_scene(void)
         if (r != 0)
                 return r;
         NEED(mkdir("image/masked", 0755) == 0 && put_file("image/masked/secret", "x"));
-        use_overlay();
+        r = use_overlay();
+        if (r != 0)
+                return r;
         add_op(MOUNT_OP_PROC, "/proc", "", 0);
         add_op(MOUNT_OP_TMPFS, "/t", "", 0);
         add_op(MOUNT_OP_FILE, "/t/masked", "secret", 0644);
@@ -783,7 +817,9 @@ static int old_root_in_scene(void)
 
         if (r != 0)
                 return r;
-        use_overlay();
+        r = use_overlay();
+        if (r != 0)
+                return r;
         add_op(MOUNT_OP_PROC, "/proc", "", 0);
         add_op(MOUNT_OP_TMPFS, "/t", "", 0);
         add_bind("/mnt/source", 0, "/bound", 0);
@@ -810,7 +846,9 @@ static int read_only_in_scene(void)
 
         if (r != 0)
                 return r;
-        use_overlay();
+        r = use_overlay();
+        if (r != 0)
+                return r;
         s.setup.root_read_only = 1;
         add_op(MOUNT_OP_PROC, "/proc", "", 0);
         add_op(MOUNT_OP_TMPFS, "/t", "", 0);
@@ -824,8 +862,9 @@ static int mask_through_a_symlink(void)
 {
         int proc_fd = -1;
 
-        WANT(build() == 0);
-        WANT(mount_make_proc(&proc_fd, &s.err) == 0);
+        WANT(proc_is_there());
+        NEED(build() == 0);
+        NEED(mount_make_proc(&proc_fd, &s.err) == 0);
         NEED(mount_attach_proc(&s.setup, &s.root, proc_fd, &s.err) == 0);
         NEED(mount_enter(&s.setup, &s.root, &s.err) == 0);
         NEED(mount_mask(&s.setup, &s.root, &s.err) == -ELOOP);
@@ -845,6 +884,41 @@ static int mask_symlink_in_scene(void)
 }
 
 TEST_IN_SCENE(a_mask_that_would_follow_a_symlink_of_procfs_is_refused, mask_symlink_in_scene)
+
+static int covered_null(void)
+{
+        static const char *const covers[] = {"/mnt/outside/secret", "/dev/zero"};
+        int r = make_scene();
+
+        if (r != 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTS(covers); i++) {
+                NEED(mount(covers[i], "/dev/null", NULL, MS_BIND, NULL) == 0);
+                NEED(build() == -ENODEV);
+                NEED(strstr(s.err.msg, "/dev/null is not char 1:3"));
+                NEED(umount("/dev/null") == 0);
+        }
+        return 0;
+}
+
+TEST_IN_SCENE(a_mask_is_not_made_of_what_only_is_called_null, covered_null)
+
+static int nothing_is_shared(void)
+{
+        struct buf b = BUF_INIT(1024 * 1024);
+        int r = make_scene();
+
+        if (r != 0)
+                return r;
+        NEED(mount(NULL, "/mnt", NULL, MS_SHARED, NULL) == 0);
+        NEED(build() == 0);
+        NEED(buf_read_file(&b, AT_FDCWD, "/proc/self/mountinfo") == 0);
+        NEED(!strstr(b.data, " shared:") && !strstr(b.data, " master:"));
+        buf_release(&b);
+        return 0;
+}
+
+TEST_IN_SCENE(no_mount_travels_in_or_out_of_the_box, nothing_is_shared)
 
 /* ---------------------------------------------------------------------------- bad overlays */
 
@@ -871,8 +945,10 @@ static int overlays_that_are_refused(void)
 
         if (r != 0)
                 return r;
-        use_overlay();
-        WANT(overlay_answer("0", 1) == 0);
+        r = use_overlay();
+        if (r != 0)
+                return r;
+        NEED(overlay_answer("0", 1) == 0);
         for (size_t i = 0; i < ELEMENTS(lowers); i++) {
                 (void)fprintf(stderr, "# '%s'\n", lowers[i]);
                 r = overlay_answer(lowers[i], 1);
