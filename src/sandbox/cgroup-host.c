@@ -190,6 +190,11 @@ static bool is_usable(const char *root, const char *parent, const char *own)
         return may_write(root, parent, "") && may_write(root, above, "/cgroup.procs");
 }
 
+bool cgroup_is_unified(void)
+{
+        return is_mount_of("/sys/fs/cgroup", MAGIC_V2);
+}
+
 void cgroup_find_v2(struct cgroup_host *ret_host)
 {
         struct cgroup_host host = {.mode = CGROUP_NONE};

@@ -21,7 +21,7 @@
 
 static const char *const leaf_names[CGROUP_LEAF_COUNT] = {"init", "load"};
 
-static void init(struct cgroup *cg)
+void cgroup_init(struct cgroup *cg)
 {
         *cg = (struct cgroup){.mode = CGROUP_NONE, .parent_fd = -EBADF, .box_fd = -EBADF};
         for (size_t i = 0; i < CGROUP_LEAF_COUNT; i++)
@@ -44,7 +44,7 @@ void cgroup_release(struct cgroup *cg)
                 close_fd(&cg->v1_fd[i]);
                 close_fd(&cg->v1_procs_fd[i]);
         }
-        init(cg);
+        cgroup_init(cg);
 }
 
 static int set_name(struct cgroup *cg, const char *box_id, struct coffer_error *err)
@@ -332,7 +332,7 @@ int cgroup_create(const char *box_id, const struct cgroup_limits *limits, struct
 
         assert(box_id && limits && ret_cg);
 
-        init(&cg);
+        cgroup_init(&cg);
         r = set_name(&cg, box_id, err);
         if (r == 0)
                 r = check_limits(limits, err);
@@ -394,7 +394,7 @@ int cgroup_open(const char *box_id, struct cgroup *ret_cg, struct coffer_error *
 
         assert(box_id && ret_cg);
 
-        init(&cg);
+        cgroup_init(&cg);
         r = set_name(&cg, box_id, err);
         if (r < 0)
                 return r;

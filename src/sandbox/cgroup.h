@@ -120,6 +120,16 @@ struct cgroup_stats {
         uint64_t pids;
 };
 
+/** cgroup_init() - mode CGROUP_NONE: a box that has none */
+void cgroup_init(struct cgroup *cg);
+
+/**
+ * cgroup_is_unified() - is v2 all there is on this host?
+ *
+ * Elsewhere its tree has no controllers that a box without limits could use later.
+ */
+bool cgroup_is_unified(void);
+
 /** cgroup_probe() - look, touch nothing; finding nothing is an answer */
 void cgroup_probe(struct cgroup_host *ret_host);
 
