@@ -35,6 +35,7 @@ int box_handle_new(struct coffer_runtime *runtime, const char *id, const char *n
         }
         box->runtime = runtime;
         box->dir_fd = dir_fd;
+        box->shim_fd = -EBADF;
         (void)str_copy(box->id, sizeof(box->id), id);
         (void)str_copy(box->name, sizeof(box->name), name);
         *ret_box = box;
@@ -46,6 +47,7 @@ struct coffer_box *coffer_box_free(struct coffer_box *box)
         if (!box)
                 return NULL;
         close_fd(&box->dir_fd);
+        close_fd(&box->shim_fd);
         box->spec = spec_free(box->spec);
         free(box);
         return NULL;

@@ -19,8 +19,10 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "image/image.h"
+#include "lib/fill.h"
 #include "lib/handle.h"
 #include "lib/spec.h"
+#include "lib/start.h"
 #include "sandbox/userns.h"
 #include "spec/id.h"
 #include "store/claim.h"
@@ -40,9 +42,11 @@ struct creation {
         struct spec spec;
         struct box_meta meta;
         struct claims claims;
+        struct strv to_fill; /* where volumes are mounted that were made just now */
         char id[BOX_ID_CHARS + 1];
         int dir_fd;
         int lock_fd;
+        int shim_fd;
         bool made;
         struct coffer_error *err;
 };
@@ -123,8 +127,10 @@ static int apply_image(struct creation *c, struct image *image)
         if (image->id && image->id[0] != '\0' &&
             asprintf(&c->spec.image_id, "sha256:%s", image->id) < 0)
                 return error_set(c->err, -ENOMEM, "use the image");
-        c->spec.layers = take_strv(&image->layers);
-        return 0;
+        r = 0;
+        for (size_t i = 0; r == 0 && i < image->layers.count; i++)
+                r = strv_addf(&c->spec.layers, "sha256:%s", image->layers.items[i]);
+        return r < 0 ? error_set(c->err, r, "use the image") : 0;
 }
 
 static int resolve_image(struct creation *c)
@@ -191,23 +197,33 @@ static int use_volume(struct creation *c, struct spec_mount *m)
                 }
         }
         r = volume_create(c->rt->home, m->source, &volume, owner, owner, c->err);
+        if (r < 0)
+                return r;
+        if (r > 0 && !m->no_copy)
+                r = strv_add(&c->to_fill, m->target);
         if (r >= 0)
                 r = strv_add(&c->meta.volumes, m->source);
-        return r < 0 && r == -ENOMEM ? error_set(c->err, r, "use a volume") : r < 0 ? r : 0;
+        return r < 0 ? error_set(c->err, r, "use a volume") : 0;
+}
+
+/* Last, when nothing but the disk can still refuse the box. */
+static int use_volumes(struct creation *c)
+{
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < c->spec.mounts.count; i++)
+                if (c->spec.mounts.items[i].kind == SPEC_VOLUME)
+                        r = use_volume(c, &c->spec.mounts.items[i]);
+        return r;
 }
 
 static int resolve_sources(struct creation *c)
 {
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < c->spec.mounts.count; i++) {
-                struct spec_mount *m = &c->spec.mounts.items[i];
-
-                if (m->kind == SPEC_BIND)
-                        r = make_absolute(&m->source, c->err);
-                else if (m->kind == SPEC_VOLUME)
-                        r = use_volume(c, m);
-        }
+        for (size_t i = 0; r == 0 && i < c->spec.mounts.count; i++)
+                if (c->spec.mounts.items[i].kind == SPEC_BIND)
+                        r = make_absolute(&c->spec.mounts.items[i].source, c->err);
         return r;
 }
 
@@ -320,6 +336,19 @@ static int make_command(struct creation *c)
         return r;
 }
 
+/* What the shim removes with a --rm box; it reads no JSON. */
+static int write_volumes(struct creation *c)
+{
+        cleanup_with(release_buf) struct buf text = BUF_INIT(SPEC_MOUNTS_MAX * (BOX_NAME_MAX + 1));
+
+        for (size_t i = 0; i < c->meta.volumes.count; i++)
+                if (str_after(c->meta.volumes.items[i], ANONYMOUS_VOLUMES))
+                        (void)buf_printf(&text, "%s\n", c->meta.volumes.items[i]);
+        if (text.failed < 0 || text.size == 0)
+                return text.failed;
+        return file_replace(c->dir_fd, "volumes", text.data, text.size, FILE_NEW);
+}
+
 static int write_files(struct creation *c)
 {
         cleanup_with(release_buf) struct buf text = BUF_INIT(SPEC_JSON_MAX_BYTES);
@@ -332,6 +361,8 @@ static int write_files(struct creation *c)
                 r = spec_to_json(&c->spec, &text);
         if (r == 0)
                 r = file_replace(c->dir_fd, "config.json", text.data, text.size, flags);
+        if (r == 0 && c->spec.remove)
+                r = write_volumes(c);
         if (r < 0)
                 return error_set(c->err, r, "write the configuration of box %s", c->id);
         c->meta.created_ns = now_ns();
@@ -366,6 +397,7 @@ static int make_handle(struct creation *c, struct coffer_box **ret_box)
         if (r < 0)
                 return r;
         box->fresh = true;
+        box->shim_fd = take_fd(&c->shim_fd);
         box->created_ns = c->meta.created_ns;
         box->spec = malloc(sizeof(*box->spec));
         if (box->spec) {
@@ -379,6 +411,7 @@ static int make_handle(struct creation *c, struct coffer_box **ret_box)
 /* What a failed creation had made; volumes that were made for it go too. */
 static void undo(struct creation *c)
 {
+        close_fd(&c->shim_fd);
         if (!c->made)
                 return;
         if (c->claims.name[0] != '\0')
@@ -402,6 +435,10 @@ static int create(struct creation *c, struct coffer_box **ret_box)
                 r = resolve_image(c);
         if (r == 0)
                 r = make_directory(c);
+        /* Who makes a box that goes after its run runs it next: its shim can get ready meanwhile.
+         */
+        if (r == 0 && c->spec.remove)
+                (void)shim_spawn(c->rt, c->id, &c->shim_fd, NULL);
         if (r == 0)
                 r = find_here(c);
         if (r == 0)
@@ -410,6 +447,8 @@ static int create(struct creation *c, struct coffer_box **ret_box)
                 r = resolve_sources(c);
         if (r == 0)
                 r = make_claims(c);
+        if (r == 0)
+                r = use_volumes(c);
         if (r == 0 && asprintf(&c->spec.created_by, "%s", COFFER_VERSION) < 0)
                 r = error_set(c->err, -ENOMEM, "make box %s", c->id);
         if (r == 0)
@@ -428,7 +467,9 @@ static int create(struct creation *c, struct coffer_box **ret_box)
 int coffer_box_create(struct coffer_runtime *runtime, const struct coffer_spec *spec,
                       struct coffer_box **ret_box, struct coffer_error *err)
 {
-        struct creation c = {.rt = runtime, .dir_fd = -EBADF, .lock_fd = -EBADF, .err = err};
+        struct creation c = {
+                .rt = runtime, .dir_fd = -EBADF, .lock_fd = -EBADF, .shim_fd = -EBADF, .err = err};
+        struct coffer_box *box = NULL;
         int r;
 
         REQUIRE(runtime && spec && ret_box, err);
@@ -436,11 +477,21 @@ int coffer_box_create(struct coffer_runtime *runtime, const struct coffer_spec *
         r = spec_copy(spec, &c.spec, err);
         if (r < 0)
                 return r;
-        r = create(&c, ret_box);
+        r = create(&c, &box);
 
         close_fd(&c.lock_fd);
         close_fd(&c.dir_fd);
+        if (r == 0 && c.to_fill.count > 0)
+                r = fill_volumes(box, &c.to_fill, err);
+        strv_release(&c.to_fill);
         spec_release(&c.spec);
         box_meta_release(&c.meta);
+        if (r < 0 && box) {
+                (void)coffer_box_remove(box, COFFER_REMOVE_FORCE | COFFER_REMOVE_VOLUMES,
+                                        COFFER_FOREVER, NULL);
+                box = coffer_box_free(box);
+        }
+        if (r == 0)
+                *ret_box = box;
         return r;
 }

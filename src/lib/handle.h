@@ -58,6 +58,7 @@ struct coffer_box {
         struct spec *spec;
         bool fresh;
         uint64_t created_ns;
+        int shim_fd; /* a shim that waits for START, from coffer_box_create(); -1 for none */
 };
 
 /* Answers -EINVAL, with words, when a public call was given a NULL that it needs. */

@@ -176,14 +176,17 @@ static int fill_start(struct coffer_box *box, uint32_t flags, uint32_t streams, 
         return strv_copy(&m->labels, &spec->labels);
 }
 
-static int encode_setup(const struct coffer_box *box, const struct place *p, struct msg_start *m,
-                        struct coffer_error *err)
+static int encode_setup(const struct coffer_box *box, const struct place *p, uint32_t flags,
+                        struct msg_start *m, struct coffer_error *err)
 {
         struct msg_setup setup = {.id_count = 0};
         int r = ns_plan_setup(box->spec, &p->root, &m->idmap, &setup, err);
 
         if (r < 0)
                 return r;
+        /* A volatile overlay cannot be mounted twice (overlayfs: work/incompat/volatile). */
+        if (flags & START_HELPER)
+                setup.overlay_volatile = 0;
         m->setup = BUF_INIT(PROTO_PAYLOAD_MAX);
         r = wire_encode(&m->setup, &msg_setup_table, &setup);
         wire_release(&msg_setup_table, &setup);
@@ -222,7 +225,7 @@ int plan_start(struct coffer_box *box, const struct msg_process *main, uint32_t 
                 return r;
         r = box_idmap(box, &m.idmap, err);
         if (r == 0)
-                r = encode_setup(box, &p, &m, err);
+                r = encode_setup(box, &p, flags, &m, err);
         if (r == 0)
                 r = encode_process(box, &p, main, &m, err);
         if (r == 0) {

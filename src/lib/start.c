@@ -36,12 +36,13 @@ static int say_program(struct coffer_error *err, int code, const char *dir, cons
         return code;
 }
 
-static int spawn_shim(const struct coffer_box *box, int *ret_fd, struct coffer_error *err)
+int shim_spawn(const struct coffer_runtime *rt, const char *id, int *ret_fd,
+               struct coffer_error *err)
 {
-        const char *dir = box->runtime->program_dir;
+        const char *dir = rt->program_dir;
         char name[] = "coffer-shim";
         char path[PATH_MAX];
-        char *argv[] = {name, (char *)(uintptr_t)box->id, NULL};
+        char *argv[] = {name, (char *)(uintptr_t)id, NULL};
         char *envp[] = {NULL};
         cleanup_close int ours = -EBADF;
         cleanup_close int theirs = -EBADF;
@@ -114,18 +115,20 @@ static int launch(struct coffer_call *c)
         init_fd = open_init(c->box->runtime, &c->error);
         if (init_fd < 0)
                 return init_fd;
-        r = plan_start(c->box, c->helper, start_flags(c), c->streams, &start, &c->error);
+        /* First the shim, which gets ready while we plan; coffer_box_create() may have been first.
+         */
+        fd = take_fd(&c->box->shim_fd);
+        r = fd < 0 ? shim_spawn(c->box->runtime, c->box->id, &fd, &c->error) : 0;
+        if (r == 0)
+                r = plan_start(c->box, c->helper, start_flags(c), c->streams, &start, &c->error);
         if (r < 0)
                 return r;
-        r = spawn_shim(c->box, &fd, &c->error);
-        if (r == 0) {
-                r = send_start(c->box, fd, init_fd, &start);
-                if (r == -E2BIG)
-                        (void)error_say(&c->error, r, COFFER_ERROR_USAGE,
-                                        "what box %s should be does not fit a message", c->box->id);
-                else if (r < 0)
-                        (void)error_set(&c->error, r, "tell the monitor what to start");
-        }
+        r = send_start(c->box, fd, init_fd, &start);
+        if (r == -E2BIG)
+                (void)error_say(&c->error, r, COFFER_ERROR_USAGE,
+                                "what box %s should be does not fit a message", c->box->id);
+        else if (r < 0)
+                (void)error_set(&c->error, r, "tell the monitor what to start");
         wire_release(&msg_start_table, &start);
         if (r < 0)
                 return r;

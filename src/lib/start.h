@@ -4,6 +4,16 @@
 #include "lib/handle.h"
 
 /**
+ * shim_spawn() - start the monitor of a box; it waits for HELLO and START on @ret_fd
+ * @rt:     where the program lies
+ * @id:     of the box
+ * @ret_fd: its socket; when that is closed instead it ends, having done nothing
+ * @err:    words
+ */
+int shim_spawn(const struct coffer_runtime *rt, const char *id, int *ret_fd,
+               struct coffer_error *err);
+
+/**
  * start_helper() - bring a box that does not run up around a process of coffer's own
  * @box:         the box; its state stays as it is
  * @process:     in place of main

@@ -50,7 +50,7 @@ static int greet(struct shim *s)
         };
         struct msg_hello theirs;
         bool same;
-        int r = channel_recv(SHIM_LAUNCH_FD, &f, START_TIMEOUT_MS);
+        int r = channel_recv(SHIM_LAUNCH_FD, &f, -1); /* it may have started us ahead of time */
 
         if (r == 0 && f.header.type != PROTO_HELLO)
                 r = -EBADMSG;

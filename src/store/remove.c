@@ -5,12 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
 #include "base/str.h"
 #include "base/sys.h"
+#include "store/file.h"
+
+#define VOLUMES_BYTES_MAX (64 * 1024)
 
 /*
  * Depth costs neither stack nor descriptors: a directory that is not empty is moved up beside the
@@ -170,6 +175,51 @@ int tree_remove_as(int dir_fd, const char *name, remove_as_fn as, void *as_data)
         return r;
 }
 
+static int remove_volume(int volumes_fd, const char *name, remove_as_fn as, void *as_data)
+{
+        char trash[sizeof(".trash-") + BOX_NAME_MAX];
+
+        if (!str_after(name, ANONYMOUS_VOLUMES) || strchr(name, '/') || strlen(name) > BOX_NAME_MAX)
+                return -EBADMSG;
+        (void)snprintf(trash, sizeof(trash), ".trash-%s", name);
+        if (renameat(volumes_fd, name, volumes_fd, trash) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return tree_remove_as(volumes_fd, trash, as, as_data);
+}
+
+/* Called when the box is in the trash, before its list is gone: again after a death. */
+static int remove_volumes(const struct home *home, const char *trash, remove_as_fn as,
+                          void *as_data)
+{
+        cleanup_close int volumes_fd = -EBADF;
+        cleanup_free char *text = NULL;
+        char path[64];
+        char *save = NULL;
+        int r = 0;
+
+        (void)snprintf(path, sizeof(path), "%s/volumes", trash);
+        if (faccessat(home->boxes_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        text = malloc(VOLUMES_BYTES_MAX);
+        if (!text || file_read(home->boxes_fd, path, text, VOLUMES_BYTES_MAX) < 0)
+                return -EIO;
+        volumes_fd = sys_open(home->fd, "volumes", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (volumes_fd < 0)
+                return volumes_fd == -ENOENT ? 0 : volumes_fd;
+        for (char *name = strtok_r(text, "\n", &save); name && r == 0;
+             name = strtok_r(NULL, "\n", &save))
+                r = remove_volume(volumes_fd, name, as, as_data);
+        return r;
+}
+
+static int empty_trash(const struct home *home, const char *trash, remove_as_fn as, void *as_data)
+{
+        int volumes = remove_volumes(home, trash, as, as_data);
+        int r = tree_remove_as(home->boxes_fd, trash, as, as_data);
+
+        return r < 0 ? r : volumes;
+}
+
 int box_remove_files(const struct home *home, const char *id, remove_as_fn as, void *as_data)
 {
         char trash[sizeof(".trash-") + BOX_ID_CHARS];
@@ -189,7 +239,7 @@ int box_remove_files(const struct home *home, const char *id, remove_as_fn as, v
                 return errno == ENOENT ? 0 : -errno;
         if (r == 0)
                 claims_release(home, &claims, id);
-        return tree_remove_as(home->boxes_fd, trash, as, as_data);
+        return empty_trash(home, trash, as, as_data);
 }
 
 int box_sweep(const struct home *home, remove_as_fn as, void *as_data)
@@ -211,7 +261,7 @@ int box_sweep(const struct home *home, remove_as_fn as, void *as_data)
         while (r == 0 && (entry = readdir(dir))) {
                 if (!str_after(entry->d_name, ".trash-"))
                         continue;
-                r = tree_remove_as(home->boxes_fd, entry->d_name, as, as_data);
+                r = empty_trash(home, entry->d_name, as, as_data);
                 if (r == 0)
                         count++;
         }

@@ -8,6 +8,8 @@
 
 struct coffer_error;
 
+#define ANONYMOUS_VOLUMES "anonymous-" /* begins the names that are made up for a box */
+
 /*
  * Removing trees whose names and depth a box chose, without following a symlink and without
  * recursion; and boxes, so that a death at any point leaves what the next caller sweeps up.
@@ -42,7 +44,7 @@ int tree_remove_as(int dir_fd, const char *name, remove_as_fn as, void *as_data)
  * @as_data: for @as
  *
  * The directory is renamed first: from then on the box does not exist, and box_sweep() can finish
- * the work.
+ * the work.  The unnamed volumes that are listed in its file `volumes`, a name a line, go with it.
  *
  * Return: 0 or a negative errno.
  */

@@ -12,8 +12,6 @@ struct coffer_error;
 
 /* volumes/<name>/_data and volume.json beside it. */
 
-#define ANONYMOUS_VOLUMES "anonymous-" /* begins the names that are made up for a box */
-
 /**
  * struct volume - what volume.json says
  * @created_ns: when it was made
