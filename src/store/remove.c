@@ -89,7 +89,10 @@ static int empty_dir(struct removal *rm, int fd, entry_fn on_dir, size_t *ret_se
                 if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, ".."))
                         continue;
                 seen++;
-                if (unlinkat(dirfd(dir), entry->d_name, 0) == 0 || errno == ENOENT)
+                /* A file system that tells no types says unknown; the answer tells then. */
+                errno = EISDIR;
+                if (entry->d_type != DT_DIR &&
+                    (unlinkat(dirfd(dir), entry->d_name, 0) == 0 || errno == ENOENT))
                         continue;
                 if (errno == EACCES && fchmod(dirfd(dir), 0700) == 0 &&
                     unlinkat(dirfd(dir), entry->d_name, 0) == 0)
