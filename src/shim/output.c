@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -410,14 +411,25 @@ static bool flush(struct output *o)
         return done;
 }
 
+/*
+ * Is there nothing to read?  What was written to a terminal is on its way for a while (the kernel
+ * hands it over in a worker): poll(2) has it delivered, FIONREAD alone does not see it.
+ */
+static bool is_empty(int fd)
+{
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int waiting = 0;
+
+        (void)poll(&p, 1, 0);
+        return ioctl(fd, FIONREAD, &waiting) == 0 && waiting == 0;
+}
+
 /* With main dead nothing in the box writes any more: what there is, is all. */
 static void drain(struct output *o)
 {
         for (int i = 0; i < 2; i++) {
                 while (o->from[i] >= 0) {
-                        int waiting = 0;
-
-                        if (ioctl(o->from[i], FIONREAD, &waiting) == 0 && waiting == 0) {
+                        if (is_empty(o->from[i])) {
                                 source_close(o, i);
                                 break;
                         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +141,14 @@ static void serve(void)
 static void put(int fd, const char *text)
 {
         t_int((int64_t)strlen(text), write(fd, text, strlen(text)));
+}
+
+/* What is written to a terminal comes out of it a little later (flush_to_ldisc() in the kernel). */
+static void await(int fd)
+{
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+
+        t_int(1, poll(&p, 1, 10000));
 }
 
 /* What lies in a pipe now. */
@@ -566,8 +575,10 @@ TEST(a_terminal_carries_both_ways_and_its_output_is_logged)
         t_ok(output_attach(&shim, client(1), PROTO_STDIN | BOTH, fds, &mask));
         put(fds[0], "keys");
         serve();
+        await(b.tty);
         t_str("keys", take(b.tty));
         put(b.tty, "screen");
+        await(shim.output.from[0]);
         serve();
         t_str("screen", take(fds[1]));
         t_str("1:screen;", log_text());
@@ -590,17 +601,33 @@ TEST(a_terminal_that_nobody_has_open_comes_back)
         b.tty = nonblocking(t_ok(sys_open(AT_FDCWD, name, O_RDWR | O_NOCTTY)));
         make_raw(b.tty);
         put(b.tty, "again");
+        await(shim.output.from[0]);
         serve();
         t_str("again", take(fds[0]));
-
-        put(b.tty, "and last");
-        close_fd(&b.tty);
-        shim.main_exited = true;
-        t_true(output_is_drained(&shim));
-        t_str("and last", take(fds[0]));
-        t_str("(end)", take(fds[0]));
         close_fd(&fds[0]);
         box_free(&b);
+}
+
+/* The bytes are on their way when main is dead already; many rounds, since it is a race. */
+TEST(what_was_written_to_a_terminal_last_is_not_lost)
+{
+        for (int round = 0; round < 300; round++) {
+                struct box b = box_new(PROTO_TTY);
+                int fds[3];
+                uint32_t mask;
+
+                make_raw(b.tty);
+                t_ok(output_attach(&shim, client(1), PROTO_STDOUT, fds, &mask));
+                put(b.tty, "and last");
+                close_fd(&b.tty);
+                shim.main_exited = true;
+                t_true(output_is_drained(&shim));
+                t_str("and last", take(fds[0]));
+                t_str("(end)", take(fds[0]));
+                t_str("1:and last;", log_text());
+                close_fd(&fds[0]);
+                box_free(&b);
+        }
 }
 
 TEST(a_terminal_has_the_size_that_it_was_given_and_pipes_have_none)
