@@ -403,7 +403,7 @@ _Noreturn void workload_run(const struct inside *in, bool is_main, int socket_fd
         j->in = in;
         j->is_main = is_main;
         j->socket_fd = socket_fd;
-        /* The supervisor blocks SIGCHLD; nothing is handled or ignored here (launch.c sees to it). */
+        /* The supervisor blocks SIGCHLD; launch.c saw to it that nothing is ignored. */
         (void)sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
         r = enter(j);

@@ -7,20 +7,13 @@
 
 /* As the OCI default of runc and Docker: what tells about, or acts on, the whole machine. */
 const char *const spec_masked_paths[] = {
-        "/proc/acpi",
-        "/proc/asound",
-        "/proc/interrupts",
-        "/proc/kcore",
-        "/proc/key-users",
-        "/proc/keys",
-        "/proc/latency_stats",
-        "/proc/sched_debug",
-        "/proc/scsi",
-        "/proc/timer_list",
-        "/proc/timer_stats",
-        "/sys/devices/virtual/powercap",
-        "/sys/firmware",
-        NULL,
+        "/proc/acpi",          "/proc/asound",
+        "/proc/interrupts",    "/proc/kcore",
+        "/proc/key-users",     "/proc/keys",
+        "/proc/latency_stats", "/proc/sched_debug",
+        "/proc/scsi",          "/proc/timer_list",
+        "/proc/timer_stats",   "/sys/devices/virtual/powercap",
+        "/sys/firmware",       NULL,
 };
 
 const char *const spec_read_only_paths[] = {

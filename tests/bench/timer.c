@@ -4,9 +4,8 @@
  *
  *   timer latency [OPTIONS] ROWS   wall and CPU time of one start, competitors round by round
  *   timer rate    [OPTIONS] ROWS   starts per second, many in sequence or several at a time
- *   timer idle    [OPTIONS] ROW    PSS of everything a parked box keeps, at growing numbers of
- * boxes timer bytes   [OPTIONS] ROWS   bytes per second from our pipe through the command to our
- * pipe
+ *   timer idle    [OPTIONS] ROW    PSS of all that more and more parked boxes keep
+ *   timer bytes   [OPTIONS] ROWS   bytes per second through the command, from pipe to pipe
  *
  * Options: -n NUMBER (rounds; for idle the largest number of boxes), -w NUMBER (warm-up rounds),
  * -r MS (rest between runs), -c NUMBER (starts per round), -j NUMBER (starts at a time), -m MIB,
