@@ -18,6 +18,7 @@ make_root()
         done
         printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n' \
                 > "$root/etc/passwd"
+        echo ready > "$root/etc/ready"
         printf 'root:x:0:\nuser:x:1000:\nteam:x:2000:user\n' > "$root/etc/group"
 }
 
@@ -33,22 +34,27 @@ use_root()
         image=dir:$root
 }
 
-# traces: everything that a box could leave, as lines; see traces.py.
+# traces: everything that a box could leave, as sorted lines; see traces.py.
 traces()
 {
         "$BATS_TEST_DIRNAME/traces.py" "$COFFER_HOME" "$COFFER_BIN_DIR" "$@"
 }
 
-same_traces()
+# new_since BEFORE [sockets]: what was not there when BEFORE was listed.
+new_since()
 {
-        [ "$(traces "${@:2}")" = "$1" ]
+        comm -13 <(echo "$1") <(traces "${@:2}")
 }
 
-# nothing_new BEFORE [sockets]: the host and the home are as they were when BEFORE was listed.
+none_new_since()
+{
+        [ -z "$(new_since "$@")" ]
+}
+
 nothing_new()
 {
-        until_true 10 same_traces "$@" > /dev/null && return
-        diff <(echo "$1") <(traces "${@:2}") | sed 's/^/left or gone: /'
+        until_true 10 none_new_since "$@" > /dev/null && return
+        new_since "$@" | sed 's/^/left: /'
         return 1
 }
 

@@ -285,7 +285,11 @@ on_overlay()
         judge 125 "Read-only file system" elsewhere read_only "${run[@]}"
         judge 125 "Read-only file system" elsewhere "read_only boxes names ids" "${run[@]}"
         judge 125 "overlay" elsewhere on_overlay "${run[@]}"
-        judge 125 "FUSE" elsewhere : "$BATS_TEST_DIRNAME/fuse-home.py" "$COFFER_HOME" "${run[@]}"
+        if [ -w /dev/fuse ]; then
+                judge 125 "FUSE" elsewhere : "$BATS_TEST_DIRNAME/fuse-home.py" "$COFFER_HOME" "${run[@]}"
+        else
+                echo "# a home on FUSE is not tried: /dev/fuse may not be opened here" >&3
+        fi
         expect_no_failures
 }
 

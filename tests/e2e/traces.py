@@ -105,9 +105,8 @@ def main():
     listings = [files(), mounts(), cgroups(), Processes().list()]
     if sys.argv[3:] == ["sockets"]:
         listings.append(sockets())
-    for lines in listings:
-        for line in sorted(lines):
-            print(line)
+    for line in sorted(line for lines in listings for line in lines):
+        print(line)
 
 
 main()
