@@ -78,7 +78,6 @@ void link_adopt(struct link *l, int fd)
 static enum fact_process look_at_process(const struct identity *identity)
 {
         char path[32], text[CMDLINE_MAX], expected[CMDLINE_MAX];
-        cleanup_close int fd = -EBADF;
         uint64_t start_time;
         ssize_t n;
         int wanted;
