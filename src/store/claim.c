@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
@@ -36,17 +37,19 @@ static int read_link(int dir_fd, const char *name, char ret_id[BOX_ID_CHARS + 1]
         return 0;
 }
 
-/* Held for a few system calls, never while anything slow runs. */
+/*
+ * Held for a few system calls, never while anything slow runs.  The directory itself is locked, so
+ * that claims can be released where there is no room for another file.
+ */
 static int lock(const struct home *home, int *ret_fd)
 {
-        struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-        int fd = sys_open_mode(home->names_fd, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+        int fd = sys_open(home->names_fd, ".", O_RDONLY | O_DIRECTORY);
         int r;
 
         if (fd < 0)
                 return fd;
         do
-                r = fcntl(fd, F_OFD_SETLKW, &whole);
+                r = flock(fd, LOCK_EX);
         while (r < 0 && errno == EINTR);
         if (r < 0) {
                 r = -errno;

@@ -11,7 +11,7 @@ struct coffer_error;
  * Who has which name and which range of host ids.  A claim is a symlink that holds the id of the
  * box; symlink(2) is the test and the set in one.  The directory of the box is made before it
  * claims anything and is moved away before its claims are released, so a claim without a
- * directory is stale, and may be replaced by whoever holds names/.lock.
+ * directory is stale, and may be replaced by whoever holds the lock of names/.
  *
  * boxes/<id>/claims is a symlink too, "INDEX:NAME", INDEX empty when there is no range: what to
  * release in the end, readable in one call by programs that know no JSON.

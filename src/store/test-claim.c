@@ -81,6 +81,22 @@ TEST(ranges_run_out_and_come_back)
         scratch_end(&s);
 }
 
+/* Where the disk is full there is no room for a file of our own, and yet it must be possible. */
+TEST(releasing_a_claim_makes_no_file)
+{
+        const struct claims claims = {.index = 0, .name = "web"};
+        struct scratch s = scratch_begin();
+        uint32_t index = 9;
+
+        (void)close(scratch_box(&s, A));
+        t_ok(claim_name(s.home, "web", A, NULL));
+        t_ok(claim_index(s.home, 1, A, &index, NULL));
+        claims_release(s.home, &claims, A);
+        t_ok(unlinkat(s.home->fd, "names", AT_REMOVEDIR));
+        t_ok(unlinkat(s.home->fd, "ids", AT_REMOVEDIR));
+        scratch_end(&s);
+}
+
 TEST(claims_are_noted_and_read_back)
 {
         static const char *const bad[] = {"", "x", "7", "-1:x", "1:a/b", "1:.", "99999999999:x"};
