@@ -2,6 +2,7 @@
 #include "base/error.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,27 @@ __attribute__((format(printf, 3, 0))) static void format_into(char *to, size_t s
         make_printable(to);
 }
 
+/* Whatever was being done, these are for whoever runs the host to put right. */
+static const char *hint_of(int code)
+{
+        switch (-code) {
+        case ENOSPC:
+                return "a file system is full or out of inodes: df -h and df -i tell which";
+        case EDQUOT:
+                return "a quota is used up: remove something, or have it raised";
+        case EROFS:
+                return "a file system is mounted read-only there: findmnt -T PATH tells which";
+        case EMFILE:
+                return "this process may open no more files: raise ulimit -n";
+        case ENFILE:
+                return "the host has too many files open: see sysctl fs.file-max";
+        case ENOMEM:
+                return "the host or a limit leaves no memory: see free -m and ulimit -v";
+        default:
+                return "";
+        }
+}
+
 int error_set(struct coffer_error *err, int code, const char *format, ...)
 {
         va_list ap;
@@ -38,6 +60,7 @@ int error_set(struct coffer_error *err, int code, const char *format, ...)
 
         used = strlen(err->msg);
         (void)snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", strerror(-code));
+        (void)snprintf(err->hint, sizeof(err->hint), "%s", hint_of(code));
         return code;
 }
 

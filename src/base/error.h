@@ -9,6 +9,9 @@
  * @code:   negative errno
  * @format: a verb phrase, "open '%s'"; ": <strerror>" is appended
  *
+ * A code that means the same whatever was being done, such as ENOSPC, brings its hint along; the
+ * caller may replace it with error_hint().
+ *
  * Return: @code, so that it can be returned at once.
  */
 int error_set(struct coffer_error *err, int code, const char *format, ...)

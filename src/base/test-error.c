@@ -19,6 +19,19 @@ TEST(says_what_and_why)
         t_str("", err.hint);
 }
 
+TEST(what_the_host_lacks_comes_with_a_hint)
+{
+        static const int codes[] = {-ENOSPC, -EDQUOT, -EROFS, -EMFILE, -ENFILE, -ENOMEM};
+        struct coffer_error err;
+
+        for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+                (void)error_set(&err, codes[i], "write '%s'", "/x");
+                t_true(err.hint[0] != '\0');
+                error_hint(&err, "%s", "set COFFER_HOME");
+                t_str("set COFFER_HOME", err.hint);
+        }
+}
+
 TEST(says_words_without_errno)
 {
         struct coffer_error err;
