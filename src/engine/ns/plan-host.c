@@ -95,6 +95,22 @@ static void make_accounts(struct plan *p)
         add_file(p, "/etc/group", &group);
 }
 
+/* System users live in places like /bin, /usr/sbin and /proc: a tmpfs there would hide them. */
+static bool may_be_covered(const char *home)
+{
+        static const char *const others[] = {"/usr", "/etc", "/dev", "/proc", "/sys", "/root"};
+
+        for (size_t i = 0; i < ELEMENTS(top_dirs) + ELEMENTS(others); i++) {
+                const char *dir =
+                        i < ELEMENTS(top_dirs) ? top_dirs[i] : others[i - ELEMENTS(top_dirs)];
+                const char *rest = str_after(home, dir);
+
+                if (rest && (*rest == '\0' || *rest == '/'))
+                        return false;
+        }
+        return home[0] == '/' && home[1] != '\0';
+}
+
 static void make_home(struct plan *p)
 {
         const char *home = p->root->caller_home;
@@ -102,7 +118,7 @@ static void make_home(struct plan *p)
         /* Outer id 0 is the caller, so a tmpfs of the supervisor's is his. */
         plan_op(p, MOUNT_OP_TMPFS, "/root", "mode=700,size=50%",
                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-        if (home[0] == '/' && home[1] != '\0' && !str_eq(home, "/root"))
+        if (may_be_covered(home))
                 plan_op(p, MOUNT_OP_TMPFS, home, "mode=700,size=50%",
                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
