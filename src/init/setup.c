@@ -310,6 +310,11 @@ static int tell_posture(struct build *b)
         (void)strv_addf(b->posture, "no-new-privs\tenforced\t");
         (void)strv_addf(b->posture, "seccomp\tenforced\tallow-list, %zu instructions",
                         b->setup->bpf.size / 8);
+        if (b->setup->processes_max > 0)
+                (void)strv_addf(b->posture, "pids\tenforced\t%u over all ids of the box together",
+                                b->setup->processes_max - SETUP_OWN_PROCESSES);
+        else
+                (void)strv_addf(b->posture, "pids\toff\tno limit asked for");
         (void)strv_addf(b->posture, "nested-userns\tenforced\tmax_user_namespaces 0");
         return strv_addf(b->posture,
                          "supervisor\tenforced\t%s; keeps SYS_ADMIN SETPCAP SETUID SETGID "

@@ -171,6 +171,9 @@ struct msg_rlimit {
         uint64_t hard;
 };
 
+/* Counted by msg_setup.processes_max besides the box's: the supervisor and the stem. */
+#define SETUP_OWN_PROCESSES 2
+
 struct msg_setup {
         struct wire_list sources;  /* struct msg_source */
         struct wire_list ops;      /* struct msg_mount_op, in order */

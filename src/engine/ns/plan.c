@@ -18,7 +18,6 @@
 #include "spec/spec.h"
 
 #define DEFAULT_PROCESSES   4096
-#define OWN_PROCESSES       2 /* the supervisor and the stem */
 #define DEFAULT_NOFILE_SOFT 1024
 #define DEFAULT_NOFILE_HARD 524288
 #define NODEV_NOSUID        (MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID)
@@ -266,7 +265,8 @@ static uint32_t processes_max(const struct spec *spec)
 
         if (spec->pids_max == SPEC_UNLIMITED)
                 return 0;
-        return max > UINT32_MAX - OWN_PROCESSES ? UINT32_MAX : (uint32_t)max + OWN_PROCESSES;
+        return max > UINT32_MAX - SETUP_OWN_PROCESSES ? UINT32_MAX
+                                                      : (uint32_t)max + SETUP_OWN_PROCESSES;
 }
 
 int ns_plan_setup(const struct spec *spec, const struct ns_root *root, const struct msg_idmap *map,
