@@ -190,11 +190,26 @@ TEST(a_name_and_a_prefix_find_the_box)
         lab_end(&lab);
 }
 
+static void await_output(struct lab *lab, struct coffer_box *box)
+{
+        const struct coffer_logs_options options = {
+                .size = sizeof(options),
+                .follow = 1,
+                .tail = COFFER_LOGS_ALL,
+        };
+        struct coffer_log_record record;
+        struct coffer_logs *logs;
+
+        lab_ok(lab, coffer_logs_open(box, &options, &logs, &lab->err));
+        t_int(1, coffer_logs_next(logs, LONG_MS, &record, &lab->err));
+        (void)coffer_logs_free(logs);
+}
+
 TEST(an_event_loop_can_do_it_all)
 {
         struct lab lab = lab_begin();
         struct coffer_box *box =
-                lab_box(&lab, "trap 'exit 5' TERM; while :; do sleep 0.05; done", NULL);
+                lab_box(&lab, "trap 'exit 5' TERM; echo; while :; do sleep 0.05; done", NULL);
         struct coffer_call *calls[2];
         struct coffer_exit end;
         struct pollfd p[2];
@@ -209,6 +224,7 @@ TEST(an_event_loop_can_do_it_all)
         t_errno(EINVAL, coffer_call_exit(calls[0], &end));
         (void)coffer_call_free(calls[0]);
 
+        await_output(&lab, box); /* the trap is set */
         /* Two at once: one waits, the other stops. */
         lab_ok(&lab, coffer_box_wait_begin(box, &calls[0], &lab.err));
         t_errno(EAGAIN, coffer_call_finish(calls[0], &lab.err));
