@@ -301,7 +301,10 @@ static int force_end(struct coffer_call *c)
 
         if (r == -EBUSY && kill_hung(c))
                 r = await_end(c);
-        return r == -ENODATA || r == -ENOENT ? 0 : r;
+        if (r == -EAGAIN)
+                return r;
+        /* Nobody runs it any more: how it ended need not be found out, nor be written down. */
+        return c->ending || r == -ENOENT ? 0 : r;
 }
 
 static int step_remove(struct coffer_call *c)
@@ -331,11 +334,12 @@ static int step_remove(struct coffer_call *c)
                 error_hint(&c->error, "stop it first, or use coffer rm -f");
                 return -EBUSY;
         }
-        if (r == 0)
-                r = settle(c->box, &record, &c->error);
-        if (r == 0)
-                r = box_remove_now(c->box, (c->flags & COFFER_REMOVE_VOLUMES) != 0, &c->error);
-        return r;
+        if (r < 0)
+                return r;
+        /* For its last event; where there is no room for a state it must be removable all the same.
+         */
+        (void)settle(c->box, &record, NULL);
+        return box_remove_now(c->box, (c->flags & COFFER_REMOVE_VOLUMES) != 0, &c->error);
 }
 
 int coffer_box_remove_begin(struct coffer_box *box, uint32_t flags, struct coffer_call **ret_call,

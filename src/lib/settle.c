@@ -159,8 +159,6 @@ static int settle_locked(struct coffer_box *box, struct coffer_exit *ret_exit,
         cleanup_with(box_meta_release) struct box_meta meta = {0};
         int r = settle(box, &record, err);
 
-        if (r < 0)
-                return r;
         if (record.state[0] != '\0')
                 exit_from_record(&record, ret_exit);
         if (meta_read(box->dir_fd, &meta, NULL) == 0 && meta.remove)

@@ -177,8 +177,10 @@ static int step_clean_up(struct coffer_call *c)
         r = request_lock(c, &lock_fd);
         if (r == -EAGAIN)
                 return r;
-        if (r == 0 && settle(c->box, &record, NULL) == 0)
+        if (r == 0) {
+                (void)settle(c->box, &record, NULL);
                 (void)box_remove_now(c->box, true, NULL);
+        }
         c->error = why;
         return c->start_result;
 }

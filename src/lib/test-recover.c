@@ -129,6 +129,28 @@ TEST(a_state_that_is_torn_or_of_another_boot_is_settled)
 }
 
 /* A stranger has the pid of the record, and somebody the lock: nobody is signalled. */
+/* A directory in its place stands for the full disk, on which no state can be written. */
+TEST(a_box_whose_state_cannot_be_written_is_removed)
+{
+        static const uint32_t flags[] = {0, COFFER_REMOVE_FORCE};
+        struct lab lab = lab_begin();
+        struct coffer_exit end;
+
+        for (size_t i = 0; i < ELEMENTS(flags); i++) {
+                struct coffer_box *box = lab_running(&lab, "exec sleep 1000");
+                int dir_fd = open_dir(&lab, box);
+
+                kill_shim(&lab, box);
+                t_ok(unlinkat(dir_fd, "state.json", 0));
+                t_ok(mkdirat(dir_fd, "state.json", 0700));
+                t_true(coffer_box_wait(box, LONG_MS, &end, &lab.err) < 0);
+                lab_ok(&lab, coffer_box_remove(box, flags[i], LONG_MS, &lab.err));
+                (void)coffer_box_free(box);
+                (void)close(dir_fd);
+        }
+        lab_end(&lab);
+}
+
 TEST(a_stranger_is_left_alone)
 {
         struct lab lab = lab_begin();
