@@ -133,6 +133,24 @@ static void on_timeout(void *data)
         life_stop(s, 0, UINT32_MAX);
 }
 
+/* ------------------------------------------------------------------------------ removal */
+
+static int remove_as(void *as_data, int (*fn)(void *data), void *data)
+{
+        const struct shim *s = as_data;
+
+        return userns_run(s->box.userns_fd, fn, data);
+}
+
+int life_remove(struct shim *s)
+{
+        int r = box_remove_files(s->home, s->id,
+                                 s->start.idmap.kind == IDMAP_USER ? remove_as : NULL, s);
+
+        s->removed = true;
+        return r;
+}
+
 /* ------------------------------------------------------------------ from the supervisor */
 
 static void main_started(struct shim *s, struct frame *f)
@@ -164,6 +182,14 @@ static void main_exited(struct shim *s, const struct frame *f)
         s->main_exited = true;
         s->timeout_timer = loop_cancel(s->timeout_timer);
         s->grace_timer = loop_cancel(s->grace_timer);
+        /*
+         * Every process of the box is dead.  Its files go while the kernel takes its namespaces
+         * apart, which is half of the time that the end takes.
+         */
+        if (s->start.flags & START_REMOVE) {
+                s->output.logging = false;
+                s->remove_result = life_remove(s);
+        }
 }
 
 /* It never ran: a wrong command, a missing directory, a control that could not be had. */
@@ -244,22 +270,6 @@ int life_begin(struct shim *s, struct coffer_error *err)
 
 /* ------------------------------------------------------------------------------- the end */
 
-static int remove_as(void *as_data, int (*fn)(void *data), void *data)
-{
-        const struct shim *s = as_data;
-
-        return userns_run(s->box.userns_fd, fn, data);
-}
-
-int life_remove(struct shim *s)
-{
-        int r = box_remove_files(s->home, s->id,
-                                 s->start.idmap.kind == IDMAP_USER ? remove_as : NULL, s);
-
-        life_event(s, "destroy", NULL);
-        return r;
-}
-
 static void tell_die(struct shim *s)
 {
         char code[16];
@@ -301,8 +311,12 @@ static void finish(struct shim *s)
         s->listen_io = loop_remove(s->listen_io);
         close_fd(&s->listen_fd);
         (void)unlinkat(s->dir_fd, "control.sock", 0);
-        if (s->start.flags & START_REMOVE && life_remove(s) < 0)
+        if (s->start.flags & START_REMOVE && !s->removed)
+                s->remove_result = life_remove(s);
+        if (s->remove_result < 0)
                 (void)str_copy(s->record.reason, sizeof(s->record.reason), "could not be removed");
+        if (s->removed)
+                life_event(s, "destroy", NULL);
         clients_tell_end(s);
         execs_free(s);
         loop_quit(s->loop);

@@ -84,6 +84,8 @@ struct shim {
         bool main_exited;
         bool supervisor_gone;
         bool finished;
+        bool removed; /* --rm: the files are gone */
+        int remove_result;
 };
 
 /* -------------------------------------------------------------------------------- life.c */
