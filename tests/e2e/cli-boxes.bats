@@ -257,7 +257,12 @@ end"
         limit_s=30
         run bash -c "set -o pipefail; '$COFFER_BIN_DIR/coffer' run --rm host yes | head -n 1"
         expect_output y
-        until_true 15 test -z "$(raw_coffer ps -q)"
+        until_true 15 no_boxes
+}
+
+no_boxes()
+{
+        [ -z "$(raw_coffer ps -q)" ]
 }
 
 @test "timeout ends a box with status 124" {
