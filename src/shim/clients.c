@@ -71,8 +71,10 @@ static void answer(struct client *c, int r, const char *what)
                 return;
         }
         (void)error_set(&err, r, "%s box %s", what, c->shim->id);
-        if (r == -ESRCH)
+        if (r == -ESRCH) {
                 (void)error_say(&err, r, COFFER_ERROR_STATE, "box %s is not running", c->shim->id);
+                error_hint(&err, "`coffer start %s` starts it", c->shim->id);
+        }
         client_send_error(c, &err);
 }
 
@@ -101,9 +103,13 @@ static void on_hello(struct client *c, struct frame *f)
                 c->dropped = true;
                 return;
         }
+        /* A socket that was linked to another box's place leads to the wrong shim. */
+        c->greeted = str_eq(m.box_id, c->shim->id);
         wire_release(&msg_hello_table, &m);
-        c->greeted = true;
-        say_hello(c);
+        if (c->greeted)
+                say_hello(c);
+        else
+                c->dropped = true;
 }
 
 static void on_info(struct client *c, struct frame *f)
