@@ -148,8 +148,10 @@ int claim_index(const struct home *home, uint32_t count, const char *id, uint32_
                 if (r != -EEXIST)
                         return error_set(err, r, "claim a range of ids");
         }
-        return error_say(err, -ENOSPC, COFFER_ERROR_HOST, "all %u ranges of ids are taken by boxes",
-                         count);
+        (void)error_say(err, -ENOSPC, COFFER_ERROR_HOST, "all %u ranges of ids are taken by boxes",
+                        count);
+        error_hint(err, "remove boxes that are not needed: `coffer ps -a` lists all");
+        return -ENOSPC;
 }
 
 int claim_lookup(const struct home *home, const char *name, char ret_id[BOX_ID_CHARS + 1])

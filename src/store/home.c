@@ -60,6 +60,19 @@ int home_check_fs(uint64_t magic, const char *path, struct coffer_error *err)
         return 0;
 }
 
+static int say(struct coffer_error *err, int code, const char *verb, const char *path,
+               const char *name)
+{
+        (void)error_set(err, code, "%s '%s%s%s'", verb, path, name ? "/" : "", name ? name : "");
+        if (code == -EROFS)
+                error_hint(err, "set COFFER_HOME to a directory that can be written to");
+        else if (code == -EACCES || code == -EPERM)
+                error_hint(err, "set COFFER_HOME to a directory of your own");
+        else if (code == -ENOTDIR || code == -ELOOP)
+                error_hint(err, "set COFFER_HOME to a directory; what lies there is none");
+        return code;
+}
+
 static int make_parents(const char *path)
 {
         char part[HOME_PATH_MAX + 1];
@@ -84,10 +97,13 @@ static int check_owner(int fd, const char *path, struct coffer_error *err)
 
         if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
                 return error_set(err, -errno, "look at '%s'", path);
-        if (st.st_uid != geteuid())
-                return error_say(err, -EPERM, COFFER_ERROR_USAGE,
-                                 "'%s' belongs to user %u, not to the caller", path,
-                                 (unsigned)st.st_uid);
+        if (st.st_uid != geteuid()) {
+                (void)error_say(err, -EPERM, COFFER_ERROR_USAGE,
+                                "'%s' belongs to user %u, not to the caller", path,
+                                (unsigned)st.st_uid);
+                error_hint(err, "set COFFER_HOME to a directory of your own");
+                return -EPERM;
+        }
         if (st.st_mode & (S_IWGRP | S_IWOTH)) {
                 (void)error_say(err, -EPERM, COFFER_ERROR_HOST,
                                 "others may write to '%s', so boxes are not safe there", path);
@@ -103,11 +119,11 @@ int home_subdir(const struct home *home, const char *name, int *ret_fd, struct c
 
         if (fd == -ENOENT) {
                 if (mkdirat(home->fd, name, 0700) < 0 && errno != EEXIST)
-                        return error_set(err, -errno, "make '%s/%s'", home->path, name);
+                        return say(err, -errno, "make", home->path, name);
                 fd = sys_open(home->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         }
         if (fd < 0)
-                return error_set(err, fd, "open '%s/%s'", home->path, name);
+                return say(err, fd, "open", home->path, name);
         *ret_fd = fd;
         return 0;
 }
@@ -120,13 +136,30 @@ static int open_top(struct home *home, struct coffer_error *err)
         if (fd == -ENOENT) {
                 r = make_parents(home->path);
                 if (r < 0)
-                        return error_set(err, r, "make '%s'", home->path);
+                        return say(err, r, "make", home->path, NULL);
                 fd = sys_open(AT_FDCWD, home->path, O_RDONLY | O_DIRECTORY);
         }
         if (fd < 0)
-                return error_set(err, fd, "open '%s'", home->path);
+                return say(err, fd, "open", home->path, NULL);
         home->fd = fd;
         return check_owner(fd, home->path, err);
+}
+
+static int check_path(const char *path, struct coffer_error *err)
+{
+        if (path[0] != '/') {
+                (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE,
+                                "the home '%.200s' is not an absolute path", path);
+                error_hint(err, "begin COFFER_HOME with a slash");
+                return -EINVAL;
+        }
+        if (strlen(path) > HOME_PATH_MAX) {
+                (void)error_say(err, -ENAMETOOLONG, COFFER_ERROR_USAGE,
+                                "the home's path is longer than %d bytes", HOME_PATH_MAX);
+                error_hint(err, "set COFFER_HOME to a directory with a shorter path");
+                return -ENAMETOOLONG;
+        }
+        return 0;
 }
 
 int home_open(const char *path, struct home **ret_home, struct coffer_error *err)
@@ -134,13 +167,9 @@ int home_open(const char *path, struct home **ret_home, struct coffer_error *err
         cleanup_with(home_freep) struct home *home = NULL;
         int r;
 
-        if (path[0] != '/')
-                return error_say(err, -EINVAL, COFFER_ERROR_USAGE,
-                                 "the home '%s' is not an absolute path", path);
-        if (strlen(path) > HOME_PATH_MAX)
-                return error_say(err, -ENAMETOOLONG, COFFER_ERROR_USAGE,
-                                 "the home's path is longer than %d bytes", HOME_PATH_MAX);
-
+        r = check_path(path, err);
+        if (r < 0)
+                return r;
         home = malloc(sizeof(*home));
         if (!home)
                 return error_set(err, -ENOMEM, "open '%s'", path);

@@ -97,6 +97,13 @@ int volume_create(const struct home *home, const char *name, const struct volume
         return r < 0 ? error_set(err, r, "make the volume '%s'", name) : 1;
 }
 
+static int none(const char *name, struct coffer_error *err)
+{
+        (void)error_say(err, -ENOENT, COFFER_ERROR_OTHER, "there is no volume '%s'", name);
+        error_hint(err, "`coffer volume ls` lists all volumes");
+        return -ENOENT;
+}
+
 static int parse(const struct buf *text, struct volume *to, struct coffer_error *err)
 {
         cleanup_with(json_dropp) struct json_t *doc = NULL;
@@ -127,7 +134,7 @@ int volume_read(const struct home *home, const char *name, struct volume *ret_vo
                 return r;
         dir_fd = sys_open(volumes_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         if (dir_fd == -ENOENT)
-                return error_say(err, -ENOENT, COFFER_ERROR_OTHER, "there is no volume '%s'", name);
+                return none(name, err);
         r = dir_fd < 0 ? dir_fd : buf_read_file(&text, dir_fd, "volume.json");
         if (r < 0)
                 return error_set(err, r, "read the volume '%s'", name);
@@ -182,8 +189,7 @@ int volume_remove(const struct home *home, const char *name, remove_as_fn as, vo
         (void)snprintf(trash, sizeof(trash), ".trash-%s", name);
         if (renameat(volumes_fd, name, volumes_fd, trash) < 0) {
                 if (errno == ENOENT)
-                        return error_say(err, -ENOENT, COFFER_ERROR_OTHER,
-                                         "there is no volume '%s'", name);
+                        return none(name, err);
                 return error_set(err, -errno, "remove the volume '%s'", name);
         }
         r = tree_remove_as(volumes_fd, trash, as, as_data);
