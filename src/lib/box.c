@@ -126,9 +126,12 @@ static int open_by_prefix(struct coffer_runtime *rt, const char *prefix,
                 return r;
         if (m.count == 0)
                 return -ENOENT;
-        if (m.count > 1)
-                return error_say(err, -ENOTUNIQ, COFFER_ERROR_AMBIGUOUS,
-                                 "'%s' is the beginning of %zu ids:%s", prefix, m.count, m.list);
+        if (m.count > 1) {
+                (void)error_say(err, -ENOTUNIQ, COFFER_ERROR_AMBIGUOUS,
+                                "'%s' is the beginning of %zu ids:%s", prefix, m.count, m.list);
+                error_hint(err, "give more of the id, or the name of the box");
+                return -ENOTUNIQ;
+        }
         return open_by_id(rt, m.first, ret_box, err);
 }
 

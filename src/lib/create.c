@@ -235,9 +235,12 @@ static int find_here(struct creation *c)
         c->spec.here_dir = getcwd(NULL, 0);
         if (!c->spec.here_dir)
                 return error_set(c->err, -errno, "find the current directory");
-        if (c->spec.here_dir[0] != '/')
-                return error_say(c->err, -ENOENT, COFFER_ERROR_USAGE,
-                                 "the current directory cannot be reached by a path");
+        if (c->spec.here_dir[0] != '/') {
+                (void)error_say(c->err, -ENOENT, COFFER_ERROR_USAGE,
+                                "the current directory cannot be reached by a path");
+                error_hint(c->err, "change to another directory first");
+                return -ENOENT;
+        }
         return 0;
 }
 

@@ -208,10 +208,12 @@ static int encode_process(const struct coffer_box *box, const struct place *p,
                 return r;
         r = wire_encode(&m->process, &msg_process_table, &process);
         wire_release(&msg_process_table, &process);
-        if (r < 0)
-                return error_say(err, r, COFFER_ERROR_USAGE,
-                                 "arguments and environment of the box are too large");
-        return 0;
+        if (r < 0) {
+                (void)error_say(err, r, COFFER_ERROR_USAGE,
+                                "arguments and environment of the box are too large");
+                error_hint(err, "pass what is large in a file: -v FILE:/mnt/file:ro");
+        }
+        return r;
 }
 
 int plan_start(struct coffer_box *box, const struct msg_process *main, uint32_t flags,

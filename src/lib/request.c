@@ -46,8 +46,17 @@ int request_lock(struct coffer_call *c, int *ret_lock_fd)
 
 static int gone(struct coffer_call *c)
 {
-        return error_say(&c->error, -ENOENT, COFFER_ERROR_NO_SUCH_BOX, "box %s was removed",
-                         c->box->id);
+        (void)error_say(&c->error, -ENOENT, COFFER_ERROR_NO_SUCH_BOX, "box %s was removed",
+                        c->box->id);
+        error_hint(&c->error, "`coffer ps -a` lists all boxes");
+        return -ENOENT;
+}
+
+static int not_running(struct coffer_call *c, int code)
+{
+        (void)error_say(&c->error, code, COFFER_ERROR_STATE, "box %s is not running", c->box->id);
+        error_hint(&c->error, "`coffer start %s` starts it", c->box->id);
+        return code;
 }
 
 /* ------------------------------------------------------------------------- waiting for the end */
@@ -113,9 +122,11 @@ static int step_wait(struct coffer_call *c)
 {
         int r = await_end(c);
 
-        if (r == -ENODATA)
-                return error_say(&c->error, r, COFFER_ERROR_STATE, "box %s has never run",
-                                 c->box->id);
+        if (r == -ENODATA) {
+                (void)error_say(&c->error, r, COFFER_ERROR_STATE, "box %s has never run",
+                                c->box->id);
+                error_hint(&c->error, "`coffer start %s` starts it", c->box->id);
+        }
         return r;
 }
 
@@ -253,8 +264,7 @@ static int step_kill(struct coffer_call *c)
         }
         r = request_frame(c, &f);
         if (r == -ESRCH)
-                return error_say(&c->error, r, COFFER_ERROR_STATE, "box %s is not running",
-                                 c->box->id);
+                return not_running(c, r);
         if (r == -EPIPE)
                 return 0; /* it ended over the signal */
         if (r == -EBUSY && c->signal == SIGKILL && kill_hung(c))
@@ -381,11 +391,13 @@ static int step_connect(struct coffer_call *c)
         int r = request_frame(c, &f);
 
         if (r == -ESRCH)
-                return error_say(&c->error, -EBUSY, COFFER_ERROR_STATE, "box %s is not running",
-                                 c->box->id);
-        if (r == -EPIPE)
-                return error_say(&c->error, -EBUSY, COFFER_ERROR_STATE,
-                                 "box %s ended before it answered", c->box->id);
+                return not_running(c, -EBUSY);
+        if (r == -EPIPE) {
+                (void)error_say(&c->error, -EBUSY, COFFER_ERROR_STATE,
+                                "box %s ended before it answered", c->box->id);
+                error_hint(&c->error, "`coffer inspect %s` tells how it ended", c->box->id);
+                return -EBUSY;
+        }
         if (r < 0)
                 return r;
         if (f.header.type == PROTO_STARTED)

@@ -186,10 +186,13 @@ int name_check(const char *what, const char *name, struct coffer_error *err)
 {
         if (spec_is_name(name))
                 return 0;
-        if (spec_is_id(name))
-                return error_say(err, -EINVAL, COFFER_ERROR_USAGE,
-                                 "'%s' has the form of an id, so it cannot be the name of a %s",
-                                 name, what);
+        if (spec_is_id(name)) {
+                (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE,
+                                "'%s' has the form of an id, so it cannot be the name of a %s",
+                                name, what);
+                error_hint(err, "make it longer or shorter than %d characters", SPEC_ID_LENGTH);
+                return -EINVAL;
+        }
         (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE, "'%.160s' cannot be the name of a %s",
                         name, what);
         error_hint(err,

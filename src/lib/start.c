@@ -154,12 +154,16 @@ static int prepare(struct coffer_call *c)
         if (r == -EAGAIN)
                 return r;
         lock_wait_release(&c->lock);
-        if (r == -EALREADY)
-                return error_say(&c->error, r, COFFER_ERROR_STATE, "box %s is running already",
-                                 c->box->id);
-        if (r == -ENOENT)
-                return error_say(&c->error, r, COFFER_ERROR_NO_SUCH_BOX, "box %s was removed",
-                                 c->box->id);
+        if (r == -EALREADY) {
+                (void)error_say(&c->error, r, COFFER_ERROR_STATE, "box %s is running already",
+                                c->box->id);
+                error_hint(&c->error, "`coffer exec` starts another command in it");
+        }
+        if (r == -ENOENT) {
+                (void)error_say(&c->error, r, COFFER_ERROR_NO_SUCH_BOX, "box %s was removed",
+                                c->box->id);
+                error_hint(&c->error, "`coffer ps -a` lists all boxes");
+        }
         return r < 0 ? r : settle(c->box, &record, &c->error);
 }
 
