@@ -358,6 +358,29 @@ static int exec_by_path(char **argv, char **env, const char *path)
         return denied ? -EACCES : -ENOENT;
 }
 
+static void hint_why_not_run(struct coffer_error *err, int code, bool by_path)
+{
+        if (code == -ENOENT)
+                error_hint(err, by_path ? "the file, or the interpreter it names, is not in the box"
+                                        : "it is in no directory of the box's PATH");
+        else if (code == -ENOTDIR)
+                error_hint(err, "what stands before the last slash is a file");
+        else if (code == -EACCES)
+                error_hint(err, "it is a directory, or a file that the box's user may not execute; "
+                                "see chmod +x");
+        else if (code == -ENOEXEC)
+                error_hint(err, "a script needs a first line like #!/bin/sh; or a binary is for "
+                                "another architecture");
+        else if (code == -E2BIG)
+                error_hint(err, "pass what is large in a file: -v FILE:/mnt/file:ro");
+        else if (code == -EPERM)
+                error_hint(err, "a control of the box forbids it, see coffer inspect --posture");
+        else if (code == -ELOOP)
+                error_hint(err, "the symlinks, or the interpreters, lead to each other");
+        else if (code == -EAGAIN)
+                error_hint(err, "the box is at its process limit (--pids-limit)");
+}
+
 static int start_program(struct job *j)
 {
         char **argv = j->p.argv.items;
@@ -381,15 +404,7 @@ static int start_program(struct job *j)
         (void)error_set(&j->err, r, "run '%s'", argv[0]);
         error_kind(&j->err, r == -ENOENT || r == -ENOTDIR ? COFFER_ERROR_NOT_FOUND
                                                           : COFFER_ERROR_NOT_EXECUTABLE);
-        if (r == -ENOENT)
-                error_hint(&j->err,
-                           strchr(argv[0], '/')
-                                   ? "the file, or the interpreter it names, is not in the box"
-                                   : "it is in no directory of the box's PATH");
-        if (r == -ENOEXEC)
-                error_hint(&j->err,
-                           "a script needs a first line like #!/bin/sh; or a binary is for "
-                           "another architecture");
+        hint_why_not_run(&j->err, r, strchr(argv[0], '/') != NULL);
         return r;
 }
 

@@ -573,6 +573,22 @@ static int open_host(struct mount_root *root, struct coffer_error *err)
         return r < 0 ? error_set(err, r, "mount the scratch tmpfs") : 0;
 }
 
+static int say_step(const struct msg_mount_op *op, int code, struct coffer_error *err)
+{
+        (void)error_set(err, code, "%s at '%s'", ops[op->kind].what, op->target);
+        if (code == -ENOTDIR)
+                error_hint(err, "a directory goes over a directory: there is a file at the target "
+                                "or on the way to it");
+        else if (code == -EISDIR)
+                error_hint(err, "a file goes over a file: name the target with the file's name");
+        else if (code == -ELOOP)
+                error_hint(err, "there is a symlink on the way, which is not followed there");
+        else if (code == -EROFS || code == -EACCES || code == -EPERM)
+                error_hint(err, "the target cannot be made there: make it in the image, or choose "
+                                "another");
+        return code;
+}
+
 int mount_build(const struct msg_setup *setup, int *source_fds, struct mount_root *ret_root,
                 struct coffer_error *err)
 {
@@ -590,8 +606,7 @@ int mount_build(const struct msg_setup *setup, int *source_fds, struct mount_roo
                                          list[i].kind);
                 r = ops[list[i].kind].run(&b, &list[i]);
                 if (r < 0)
-                        return error_set(err, r, "%s at '%s'", ops[list[i].kind].what,
-                                         list[i].target);
+                        return say_step(&list[i], r, err);
         }
         if (r == 0)
                 *ret_root = root;
