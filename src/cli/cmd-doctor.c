@@ -48,48 +48,56 @@ static void take_error(struct probe_result *result, const struct coffer_error *e
         (void)snprintf(result->fix, sizeof(result->fix), "%s", err->hint);
 }
 
-/* A box over the host's own files that does nothing and is gone at once. */
-static int run_box(struct coffer_runtime *runtime, struct coffer_error *err)
+static int run_box(struct coffer_box *box, char **ret_json, struct coffer_error *err)
 {
-        static const char *const command[] = {"/bin/true", NULL};
-        cleanup_with(coffer_spec_freep) struct coffer_spec *spec = NULL;
         cleanup_with(coffer_process_freep) struct coffer_process *process = NULL;
-        cleanup_with(coffer_box_freep) struct coffer_box *box = NULL;
         const struct coffer_start_options start = {.size = sizeof(start),
                                                    .flags = COFFER_START_FOREGROUND};
         struct coffer_exit end;
+        int r = coffer_box_start(box, &start, BOX_TIMEOUT_MS, &process, err);
+
+        if (r == 0)
+                r = coffer_process_wait(process, BOX_TIMEOUT_MS, &end, err);
+        if (r == 0 && end.status != 0)
+                r = error_say(err, -EIO, COFFER_ERROR_OTHER, "/bin/true ended with status %d%s%s",
+                              end.status, end.reason[0] ? ": " : "", end.reason);
+        return r < 0 ? r : coffer_box_inspect(box, ret_json, err);
+}
+
+/* A box over the host's own files that does nothing; what it says of itself is kept. */
+static int try_box(struct coffer_runtime *runtime, char **ret_json, struct coffer_error *err)
+{
+        static const char *const command[] = {"/bin/true", NULL};
+        cleanup_with(coffer_spec_freep) struct coffer_spec *spec = NULL;
+        cleanup_with(coffer_box_freep) struct coffer_box *box = NULL;
+        struct coffer_error ignored = {0};
         int r = coffer_spec_new(&spec, err);
+        int gone;
 
         if (r == 0)
                 r = coffer_spec_set_image(spec, "host", err);
         if (r == 0)
                 r = coffer_spec_set_command(spec, command, err);
         if (r == 0)
-                r = coffer_spec_set(spec, "rm", "true", err);
-        if (r == 0)
                 r = coffer_box_create(runtime, spec, &box, err);
         if (r < 0)
                 return r;
-        r = coffer_box_start(box, &start, BOX_TIMEOUT_MS, &process, err);
-        if (r == 0)
-                r = coffer_process_wait(process, BOX_TIMEOUT_MS, &end, err);
-        if (r == 0 && end.status != 0)
-                r = error_say(err, -EIO, COFFER_ERROR_OTHER, "/bin/true ended with status %d%s%s",
-                              end.status, end.reason[0] ? ": " : "", end.reason);
-        if (r < 0)
-                (void)coffer_box_remove(box, COFFER_REMOVE_FORCE, BOX_TIMEOUT_MS, NULL);
-        return r;
+        r = run_box(box, ret_json, err);
+        gone = coffer_box_remove(box, COFFER_REMOVE_FORCE, BOX_TIMEOUT_MS, r < 0 ? &ignored : err);
+        return r < 0 ? r : gone;
 }
 
-/* The home, and a default box in it: what all the rest is for. */
-static int probe_home(struct print *p, bool *ret_works, struct coffer_error *err)
+/*
+ * The home, and a default box in it: what all the rest is for.  @ret_json stays NULL when it did
+ * not run.
+ */
+static int print_home(struct print *p, char **ret_json, struct coffer_error *err)
 {
         cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
         struct probe_result home = {.state = PROBE_ENFORCED}, box = {.state = PROBE_ENFORCED};
         struct coffer_error why = {0};
         int r;
 
-        *ret_works = false;
         if (coffer_runtime_open(NULL, &runtime, &why) < 0) {
                 take_error(&home, &why);
                 return print_result(p, "home", true, &home, err);
@@ -100,12 +108,88 @@ static int probe_home(struct print *p, bool *ret_works, struct coffer_error *err
         if (r < 0)
                 return r;
 
-        if (run_box(runtime, &why) < 0)
+        if (try_box(runtime, ret_json, &why) < 0) {
                 take_error(&box, &why);
-        else
+                coffer_free(*ret_json);
+                *ret_json = NULL;
+        } else {
                 (void)snprintf(box.detail, sizeof(box.detail), "a default box has run");
-        *ret_works = box.state == PROBE_ENFORCED;
+        }
         return print_result(p, "box", true, &box, err);
+}
+
+static enum probe_state state_of(struct jv row)
+{
+        struct jv state = jv_member(row, "state");
+
+        return jv_is(state, "enforced")   ? PROBE_ENFORCED
+               : jv_is(state, "degraded") ? PROBE_DEGRADED
+                                          : PROBE_OFF;
+}
+
+/* What the box says of its controls. */
+static int print_posture(struct print *p, struct jv posture, struct coffer_error *err)
+{
+        struct jv row;
+        size_t at = 0;
+        int r = 0;
+
+        while (r == 0 && jv_next(posture, &at, NULL, &row)) {
+                struct probe_result result = {.state = state_of(row)};
+                cleanup_free char *control = jv_dup(row, "control");
+                cleanup_free char *detail = jv_dup(row, "detail");
+
+                if (!control || !detail)
+                        return error_set(err, -ENOMEM, "read the posture");
+                (void)snprintf(result.detail, sizeof(result.detail), "%s", detail);
+                r = print_result(p, control, jv_is(jv_member(row, "wanted"), "required"), &result,
+                                 err);
+        }
+        return r;
+}
+
+static bool is_control(struct jv posture, const char *name)
+{
+        struct jv row;
+        size_t at = 0;
+
+        while (jv_next(posture, &at, NULL, &row))
+                if (jv_is(jv_member(row, "control"), name))
+                        return true;
+        return false;
+}
+
+/* The host's own answers, where no box has given a better one. */
+static int print_probes(struct print *p, struct jv posture, bool *good, struct coffer_error *err)
+{
+        int r = 0;
+
+        for (const struct probe *probe = probes; probe->name && r == 0; probe++) {
+                struct probe_result result = {0};
+
+                if (is_control(posture, probe->name))
+                        continue;
+                probe->run(&result);
+                *good = *good && (!probe->required || result.state == PROBE_ENFORCED);
+                r = print_result(p, probe->name, probe->required, &result, err);
+        }
+        return r;
+}
+
+static int examine(struct print *p, bool *ret_good, struct coffer_error *err)
+{
+        cleanup_with(coffer_release) char *json = NULL;
+        struct jv box = {0}, posture;
+        int r = print_home(p, &json, err);
+
+        if (r == 0 && json && jv_read(json, strlen(json), &box) < 0)
+                r = error_set(err, -EINVAL, "read what the library says");
+        if (r < 0)
+                return r;
+        *ret_good = json != NULL;
+        posture = jv_member(box, "Posture");
+        r = print_posture(p, posture, err);
+        return r < 0 ? r : print_probes(p, posture, ret_good, err);
 }
 
 static int cmd_doctor(struct invocation *in)
@@ -117,7 +201,7 @@ static int cmd_doctor(struct invocation *in)
                           .headers = headers};
         struct doctor_args a = {0};
         struct coffer_error err = {0};
-        bool good = true, works = false;
+        bool good = false;
         int r;
 
         if (!command_begin(in, &a))
@@ -125,20 +209,11 @@ static int cmd_doctor(struct invocation *in)
         p.format = a.format;
         if (print_begin(&p, &err) < 0)
                 return command_fail(in, &err);
-        r = 0;
-        for (const struct probe *probe = probes; probe->name && r == 0; probe++) {
-                struct probe_result result = {0};
-
-                probe->run(&result);
-                good = good && (!probe->required || result.state == PROBE_ENFORCED);
-                r = print_result(&p, probe->name, probe->required, &result, &err);
-        }
-        if (r == 0)
-                r = probe_home(&p, &works, &err);
+        r = examine(&p, &good, &err);
         print_end(&p);
         if (r < 0)
                 return command_fail(in, &err);
-        return good && works ? 0 : EXIT_FAILED;
+        return good ? 0 : EXIT_FAILED;
 }
 
 const struct command command_doctor = {

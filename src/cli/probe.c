@@ -8,7 +8,6 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -110,6 +109,27 @@ static void probe_userns(struct probe_result *result)
                         fix(result, reasons[i].fix);
 }
 
+/* The caller's name; not by NSS, which a static program would have to load. */
+static void own_name(char *to, size_t size)
+{
+        cleanup_with(buf_release) struct buf b = BUF_INIT(1024 * 1024);
+        char *rest;
+
+        to[0] = '\0';
+        if (buf_read_file(&b, AT_FDCWD, "/etc/passwd") < 0 || !b.data)
+                return;
+        rest = b.data;
+        for (char *line; (line = strsep(&rest, "\n"));) {
+                const char *name = strsep(&line, ":");
+                const char *uid = strsep(&line, ":") ? strsep(&line, ":") : NULL;
+                uint64_t number;
+
+                if (uid && str_to_u64(uid, UINT32_MAX, &number) == 0 && number == getuid() &&
+                    str_copy(to, size, name) == 0)
+                        return;
+        }
+}
+
 /* The longest range of the caller in /etc/subuid or /etc/subgid. */
 static uint64_t subids(const char *path, const char *name)
 {
@@ -153,16 +173,16 @@ static bool in_path(const char *program)
 
 static void probe_idmap(struct probe_result *result)
 {
-        const struct passwd *pw;
+        char name[256];
         uint64_t uids, gids;
 
         if (host_is_root()) {
                 say(result, PROBE_ENFORCED, "root: an own range of 65536 ids for each box");
                 return;
         }
-        pw = getpwuid(getuid());
-        uids = subids("/etc/subuid", pw ? pw->pw_name : "");
-        gids = subids("/etc/subgid", pw ? pw->pw_name : "");
+        own_name(name, sizeof(name));
+        uids = subids("/etc/subuid", name);
+        gids = subids("/etc/subgid", name);
         if (!in_path("newuidmap") || !in_path("newgidmap")) {
                 say(result, PROBE_DEGRADED, "single id: there is no newuidmap");
                 fix(result, "install the package uidmap");
@@ -205,10 +225,21 @@ static int try_overlay(void)
         return 0;
 }
 
+static bool has_userns(struct probe_result *result)
+{
+        if (in_child(try_userns) == 0)
+                return true;
+        say(result, PROBE_OFF, "not tried: there are no user namespaces");
+        return false;
+}
+
 static void probe_overlay(struct probe_result *result)
 {
-        int r = in_child(try_overlay);
+        int r;
 
+        if (!has_userns(result))
+                return;
+        r = in_child(try_overlay);
         if (r == 0) {
                 say(result, PROBE_ENFORCED, "mounted one in a user namespace");
                 return;
@@ -285,8 +316,11 @@ static int try_nft(void)
 
 static void probe_nft(struct probe_result *result)
 {
-        int r = in_child(try_nft);
+        int r;
 
+        if (!has_userns(result))
+                return;
+        r = in_child(try_nft);
         if (r == 0) {
                 say(result, PROBE_ENFORCED, "nf_tables answers in a network namespace");
                 return;

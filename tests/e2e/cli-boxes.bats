@@ -360,7 +360,11 @@ no_boxes()
         coffer doctor
         expect_in_output userns
         coffer doctor --format json
-        jq -es 'map(.Control) | index("box") != null and index("landlock") != null' <<< "$output"
+        expect_status 0
+        jq -es 'map(.Control) | index("box") != null and index("landlock") != null and length == (unique | length)' <<< "$output"
+        COFFER_HOME=/proc/nothing coffer doctor
+        expect_status 1
+        expect_in_output "seccomp"
 }
 
 @test "completion offers the names of boxes" {
