@@ -9,6 +9,7 @@ The script has one step a line; \\n, \\xHH and the like in texts are as in Pytho
     raw             the program has switched the terminal to raw mode: before that, keys are not its
     size ROWS COLS  the window changes
     signal NAME     the program gets a signal
+    run COMMAND     somebody else does that meanwhile, in a shell
     close           the terminal is closed
     stopped         the program is stopped, as by Ctrl-Z of its own shell
     end STATUS      it ends with this status (128 and the signal that ended it), and the terminal is
@@ -21,6 +22,7 @@ import pty
 import select
 import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -116,6 +118,8 @@ def main():
             terminal.size(*map(int, rest.split()))
         elif step == "signal":
             os.kill(terminal.pid, getattr(signal, "SIG" + rest))
+        elif step == "run":
+            subprocess.run(rest, shell=True, check=True, stdout=subprocess.DEVNULL)
         elif step == "close":
             terminal.close()
         elif step == "stopped":
