@@ -25,8 +25,8 @@
 #include "sandbox/cgroup-host.h"
 #include "sandbox/cgroup.h"
 
-#define PROCS_MAX_BYTES  (4U << 20)
-#define V1_FREEZE_ASK_MS 1
+#define PROCS_MAX_BYTES (4U << 20)
+#define V1_ASK_MS       1
 
 static uint64_t now_ms(void)
 {
@@ -109,9 +109,13 @@ static int kill_member(const struct cgroup *cg, pid_t pid, int *ret_pidfd)
         return 0;
 }
 
-/* SIGKILL for each process listed; *ret_pidfd becomes one that is dying, -EBADF when none is. */
+/*
+ * SIGKILL for each process listed, and how many there are; *ret_pidfd becomes one that is dying,
+ * -EBADF when there is none to wait for.
+ */
 static int kill_listed(const struct cgroup *cg, int dir_fd, int *ret_pidfd)
 {
+        int count = 0;
         cleanup_with(buf_release) struct buf list = BUF_INIT(PROCS_MAX_BYTES);
         cleanup_close int pidfd = -EBADF;
         char *line, *rest;
@@ -127,12 +131,16 @@ static int kill_listed(const struct cgroup *cg, int dir_fd, int *ret_pidfd)
                 r = kill_member(cg, (pid_t)pid, &pidfd);
                 if (r < 0)
                         return r;
+                count++;
         }
         *ret_pidfd = take_fd(&pidfd);
-        return 0;
+        return count;
 }
 
-/* Again and again, since a process may fork while the list is read. */
+/*
+ * Again and again, since a process may fork while the list is read.  One that is listed and yet no
+ * member is on its way out: v1 says "/" of it before it leaves the list.
+ */
 static int kill_dir(const struct cgroup *cg, int dir_fd, uint64_t deadline_ms)
 {
         for (;;) {
@@ -141,14 +149,14 @@ static int kill_dir(const struct cgroup *cg, int dir_fd, uint64_t deadline_ms)
                 int left, r;
 
                 r = kill_listed(cg, dir_fd, &pidfd);
-                if (r < 0 || pidfd < 0)
+                if (r <= 0)
                         return r;
                 (void)cgroup_write(dir_fd, "freezer.state", "THAWED"); /* v1: frozen, none dies */
                 left = left_ms(deadline_ms);
-                wait.fd = pidfd;
+                wait.fd = pidfd; /* without one nothing tells */
                 if (left == 0)
                         return -ETIMEDOUT;
-                if (poll(&wait, 1, left) < 0 && errno != EINTR)
+                if (poll(&wait, 1, pidfd < 0 ? V1_ASK_MS : left) < 0 && errno != EINTR)
                         return -errno;
         }
 }
@@ -199,7 +207,7 @@ static int freeze_v1(int dir_fd, uint64_t deadline_ms)
                         return r;
                 if (left_ms(deadline_ms) == 0)
                         return -ETIMEDOUT;
-                (void)poll(NULL, 0, V1_FREEZE_ASK_MS); /* nothing tells */
+                (void)poll(NULL, 0, V1_ASK_MS); /* nothing tells */
         }
         return r;
 }
