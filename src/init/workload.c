@@ -328,8 +328,8 @@ static const struct {
         {"descriptors",  step_close       },
         {"directory",    step_directory   },
         {"no-new-privs", step_no_new_privs},
-        {"reaper",       step_reaper      },
         {"seccomp",      step_seccomp     }, /* Landlock: the stem's domain, by inheritance */
+        {"reaper",       step_reaper      },
 };
 
 /* ------------------------------------------------------------------------------- the end */
