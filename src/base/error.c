@@ -120,3 +120,20 @@ void error_hint(struct coffer_error *err, const char *format, ...)
         format_into(err->hint, sizeof(err->hint), format, ap);
         va_end(ap);
 }
+
+void error_hint_path(struct coffer_error *err, int code)
+{
+        if (code == -ENOENT)
+                error_hint(err, "is the path right? a relative one starts from the current "
+                                "directory; what is on the way to it must exist");
+        else if (code == -EACCES || code == -EPERM)
+                error_hint(err, "you may not: see ls -ld, of the directories on the way too");
+        else if (code == -ENOTDIR)
+                error_hint(err, "something on the way is a file, not a directory");
+        else if (code == -EISDIR)
+                error_hint(err, "it is a directory: name a file");
+        else if (code == -ELOOP)
+                error_hint(err, "there is a symlink that is not followed here, or a loop of them");
+        else if (code == -ENAMETOOLONG)
+                error_hint(err, "choose a shorter path");
+}

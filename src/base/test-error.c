@@ -32,6 +32,23 @@ TEST(what_the_host_lacks_comes_with_a_hint)
         }
 }
 
+TEST(a_path_of_the_callers_has_its_usual_hints)
+{
+        static const int codes[] = {-ENOENT, -EACCES, -EPERM,       -ENOTDIR,
+                                    -EISDIR, -ELOOP,  -ENAMETOOLONG};
+        struct coffer_error err;
+
+        for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+                (void)error_set(&err, codes[i], "open '%s'", "/x");
+                t_str("", err.hint);
+                error_hint_path(&err, codes[i]);
+                t_true(err.hint[0] != '\0' && strlen(err.hint) < COFFER_ERROR_HINT_MAX - 1);
+        }
+        (void)error_set(&err, -EROFS, "make '%s'", "/x");
+        error_hint_path(&err, -EROFS);
+        t_has("read-only", err.hint); /* what error_set() said is left alone */
+}
+
 TEST(says_words_without_errno)
 {
         struct coffer_error err;

@@ -160,8 +160,10 @@ static int cmd_export(struct invocation *in)
         r = coffer_box_open(runtime, in->argv[0], &box, &err);
         if (r == 0 && a.output) {
                 fd = sys_open_mode(AT_FDCWD, a.output, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-                if (fd < 0)
+                if (fd < 0) {
                         r = error_set(&err, fd, "open '%s'", a.output);
+                        error_hint_path(&err, fd);
+                }
         }
         if (r == 0)
                 r = coffer_box_export(box, a.output ? fd : STDOUT_FILENO, COFFER_FOREVER, &err);

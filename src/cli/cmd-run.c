@@ -55,6 +55,7 @@ static int open_cidfile(struct making *m, struct coffer_error *err)
         if (m->cid_fd >= 0)
                 return 0;
         (void)error_set(err, m->cid_fd, "make the file '%s'", m->l->cidfile);
+        error_hint_path(err, m->cid_fd);
         if (m->cid_fd == -EEXIST)
                 error_hint(err, "remove it when the box it names is of no use any more");
         return m->cid_fd;

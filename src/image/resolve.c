@@ -26,10 +26,7 @@ static int cannot_open(const struct reference *ref, int code, struct coffer_erro
 {
         (void)error_set(err, code, "open '%.200s'", ref->path);
         error_kind(err, COFFER_ERROR_USAGE);
-        if (code == -ENOENT)
-                error_hint(err, "is the path right? it starts from the current directory");
-        if (code == -EACCES)
-                error_hint(err, "you may not read it");
+        error_hint_path(err, code);
         return code;
 }
 
@@ -54,8 +51,8 @@ static int open_source(const struct reference *ref, struct coffer_error *err)
         if (!want_dir && !S_ISREG(st.st_mode)) {
                 r = error_say(err, S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL, COFFER_ERROR_USAGE,
                               "'%.200s' is not a regular file", ref->path);
-                if (S_ISDIR(st.st_mode))
-                        error_hint(err, "for a directory write oci: or dir:");
+                error_hint(err, S_ISDIR(st.st_mode) ? "for a directory write oci: or dir:"
+                                                    : "copy it to a file first");
                 return r;
         }
         return take_fd(&fd);

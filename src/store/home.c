@@ -64,6 +64,7 @@ static int say(struct coffer_error *err, int code, const char *verb, const char 
                const char *name)
 {
         (void)error_set(err, code, "%s '%s%s%s'", verb, path, name ? "/" : "", name ? name : "");
+        error_hint_path(err, code);
         if (code == -EROFS)
                 error_hint(err, "set COFFER_HOME to a directory that can be written to");
         else if (code == -EACCES || code == -EPERM)
