@@ -209,7 +209,12 @@ int builtin_finish(struct builtin *b, const char *what, struct coffer_error *err
                 return 0;
         r = end.status == STATUS_NO_PLACE ? -ENOENT : -EIO;
         if (b->word_bytes > 0)
-                return error_say(err, r, COFFER_ERROR_OTHER, "%s: %s", what, first_line(b));
-        return error_say(err, r, COFFER_ERROR_OTHER, "%s: the program in the box ended with %d%s%s",
-                         what, end.status, end.reason[0] ? ", " : "", end.reason);
+                (void)error_say(err, r, COFFER_ERROR_OTHER, "%s: %s", what, first_line(b));
+        else
+                (void)error_say(err, r, COFFER_ERROR_OTHER,
+                                "%s: the program in the box ended with %d%s%s", what, end.status,
+                                end.reason[0] ? ", " : "", end.reason);
+        if (end.status == STATUS_NO_PLACE)
+                error_hint(err, "is the path right? one in a box starts from the box's root");
+        return r;
 }

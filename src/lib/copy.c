@@ -37,6 +37,13 @@ struct path_parts {
         bool content;
 };
 
+static int say_path(struct coffer_error *err, int code, const char *verb, const char *path)
+{
+        (void)error_set(err, code, "%s '%.200s'", verb, path);
+        error_hint_path(err, code);
+        return code;
+}
+
 static int take_apart(const char *path, struct path_parts *p, struct coffer_error *err)
 {
         size_t n = strlen(path);
@@ -169,6 +176,8 @@ int coffer_copy_in_tar(struct coffer_box *box, const char *box_path, int fd, uin
         REQUIRE(box && box_path && fd >= 0, err);
         REQUIRE(!(flags & ~COFFER_COPY_ARCHIVE), err);
         r = feed_box(box, box_path[0] ? box_path : "/", &feed, flags, timeout_ms, err);
+        if (r == -EIO && err && err->hint[0] == '\0')
+                error_hint(err, "what is read must be a tar archive, whole and not compressed");
         return r > 0 ? 0 : r;
 }
 
@@ -218,7 +227,7 @@ static int check_source(const char *path, uint32_t flags, struct coffer_error *e
         struct stat st;
 
         if (fstatat(AT_FDCWD, path, &st, flags & COFFER_COPY_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
-                return error_set(err, -errno, "copy '%.200s'", path);
+                return say_path(err, -errno, "copy", path);
         return 0;
 }
 
@@ -244,9 +253,12 @@ int coffer_copy_in(struct coffer_box *box, const char *host_path, const char *bo
         if (r != -ENOENT)
                 return r;
         /* … and if there is none, under the name that was given. */
-        if (to.is_dir)
-                return error_say(err, -ENOTDIR, COFFER_ERROR_USAGE,
-                                 "'%.200s' is no directory of box %s", box_path, box->id);
+        if (to.is_dir) {
+                (void)error_say(err, -ENOTDIR, COFFER_ERROR_USAGE,
+                                "'%.200s' is no directory of box %s", box_path, box->id);
+                error_hint(err, "make it first, or leave out the last slash for a new name");
+                return -ENOTDIR;
+        }
         return feed_files(box, host_path, to.parent[0] == '.' ? "/" : to.parent, to.name, flags,
                           timeout_ms, err);
 }
@@ -307,18 +319,21 @@ static int open_dest(const char *host_path, const struct path_parts *to, int *re
         int fd = sys_open(AT_FDCWD, host_path[0] ? host_path : ".", O_RDONLY | O_DIRECTORY);
 
         *ret_inside = fd >= 0;
-        if (fd == -ENOTDIR && to->is_dir)
-                return error_say(err, -ENOTDIR, COFFER_ERROR_USAGE, "'%.200s' is no directory",
-                                 host_path);
+        if (fd == -ENOTDIR && to->is_dir) {
+                (void)error_say(err, -ENOTDIR, COFFER_ERROR_USAGE, "'%.200s' is no directory",
+                                host_path);
+                error_hint(err, "leave out the last slash, or choose another place");
+                return -ENOTDIR;
+        }
         if (fd == -ENOENT || fd == -ENOTDIR) {
                 /* A dangling symlink would be replaced by what was meant for its target. */
                 if (fstatat(AT_FDCWD, host_path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
                     S_ISLNK(st.st_mode) && fd == -ENOENT)
-                        return error_set(err, fd, "copy to '%.200s'", host_path);
+                        return say_path(err, fd, "copy to", host_path);
                 fd = sys_open(AT_FDCWD, to->parent, O_RDONLY | O_DIRECTORY);
         }
         if (fd < 0)
-                return error_set(err, fd, "copy to '%.200s'", host_path);
+                return say_path(err, fd, "copy to", host_path);
         *ret_fd = fd;
         return 0;
 }
