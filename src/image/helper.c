@@ -69,6 +69,10 @@ static int foreign_error(const struct unpack_header *header, struct coffer_error
                 error_hint(err, "%s", said->hint);
         else if (code == -ENOSPC || code == -EDQUOT)
                 error_hint(err, "make room on the file system of the home, or set COFFER_HOME");
+        else if (kind == COFFER_ERROR_IMAGE)
+                error_hint(
+                        err,
+                        "it is damaged, or of another form than was said: make or fetch it anew");
         return code;
 }
 
