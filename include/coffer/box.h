@@ -101,11 +101,15 @@ COFFER_API const char *coffer_box_name(const struct coffer_box *box);
  * @flags:   COFFER_START_*
  * @streams: COFFER_STDIN | COFFER_STDOUT | COFFER_STDERR: the streams of main to connect to.  With
  *           a terminal COFFER_STDOUT carries everything
+ * @rows:    lines of main's terminal, so that it has its size before main runs; 0: not known
+ * @columns: characters a line
  */
 struct coffer_start_options {
         uint32_t size;
         uint32_t flags;
         uint32_t streams;
+        uint32_t rows;
+        uint32_t columns;
 };
 
 /**

@@ -7,6 +7,7 @@
 #include "cli/cmd.h"
 #include "cli/each.h"
 #include "cli/launch.h"
+#include "cli/terminal.h"
 
 static const struct opt start_opts[] = {
         {"attach",        'a', NULL, opt_flag, LAUNCH(attach), "be connected to the box's output"},
@@ -62,6 +63,8 @@ static int start_attached(struct invocation *in, const struct launch *l)
                 return status;
         if (l->interactive)
                 start.streams |= COFFER_STDIN;
+        if (o.tty)
+                (void)terminal_size(&start.rows, &start.columns);
 
         signal_fd = session_catch(&o);
         if (signal_fd < 0)

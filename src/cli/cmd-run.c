@@ -10,6 +10,7 @@
 #include "base/sys.h"
 #include "cli/cmd.h"
 #include "cli/launch.h"
+#include "cli/terminal.h"
 
 #define REMOVE_TIMEOUT_MS 30000
 
@@ -125,7 +126,7 @@ static int run_detached(struct making *m)
 
 static int run_attached(struct making *m, struct session_options *o)
 {
-        const struct coffer_start_options start = {
+        struct coffer_start_options start = {
                 .size = sizeof(start),
                 .flags = COFFER_START_FOREGROUND,
                 .streams = COFFER_STDOUT | COFFER_STDERR | (o->read_stdin ? COFFER_STDIN : 0),
@@ -136,6 +137,8 @@ static int run_attached(struct making *m, struct session_options *o)
         bool started;
         int r = signal_fd;
 
+        if (o->tty)
+                (void)terminal_size(&start.rows, &start.columns);
         if (r < 0)
                 (void)error_set(&err, r, "catch signals");
         else

@@ -67,6 +67,8 @@ struct coffer_call {
         uint32_t signal;
         uint32_t flags;
         uint32_t streams;
+        uint32_t rows;
+        uint32_t columns;
         bool ending;
         bool stopped;
         bool forcing;

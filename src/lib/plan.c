@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "engine/ns/plan.h"
+#include "lib/call.h"
 #include "store/meta.h"
 
 #define PASSWD_BYTES 16384
@@ -194,8 +195,8 @@ static int encode_setup(const struct coffer_box *box, const struct place *p, uin
 }
 
 static int encode_process(const struct coffer_box *box, const struct place *p,
-                          const struct msg_process *given, struct msg_start *m,
-                          struct coffer_error *err)
+                          const struct msg_process *given, const struct coffer_call *call,
+                          struct msg_start *m, struct coffer_error *err)
 {
         struct msg_process process = {.flags = 0};
         int r;
@@ -206,6 +207,8 @@ static int encode_process(const struct coffer_box *box, const struct place *p,
         r = ns_plan_process(box->spec, NULL, &p->root, &process, err);
         if (r < 0)
                 return r;
+        process.rows = call->rows;
+        process.cols = call->columns;
         r = wire_encode(&m->process, &msg_process_table, &process);
         wire_release(&msg_process_table, &process);
         if (r < 0) {
@@ -217,7 +220,8 @@ static int encode_process(const struct coffer_box *box, const struct place *p,
 }
 
 int plan_start(struct coffer_box *box, const struct msg_process *main, uint32_t flags,
-               uint32_t streams, struct msg_start *ret_start, struct coffer_error *err)
+               const struct coffer_call *call, struct msg_start *ret_start,
+               struct coffer_error *err)
 {
         struct msg_start m = {.flags = 0};
         struct place p;
@@ -229,9 +233,9 @@ int plan_start(struct coffer_box *box, const struct msg_process *main, uint32_t 
         if (r == 0)
                 r = encode_setup(box, &p, flags, &m, err);
         if (r == 0)
-                r = encode_process(box, &p, main, &m, err);
+                r = encode_process(box, &p, main, call, &m, err);
         if (r == 0) {
-                r = fill_start(box, flags, streams, &m);
+                r = fill_start(box, flags, call->streams, &m);
                 if (r < 0)
                         (void)error_set(err, r, "plan box %s", box->id);
         }

@@ -10,12 +10,12 @@
  * @box:       with its spec
  * @main:      in place of the box's own main, for a helper run; NULL: the box's own
  * @flags:     enum proto_start_flags to add to those of the spec
- * @streams:   enum proto_stdio that the client wants
+ * @call:      what the client wants: streams, size of the terminal
  * @ret_start: release with wire_release(&msg_start_table, …)
  * @err:       words
  */
 int plan_start(struct coffer_box *box, const struct msg_process *main, uint32_t flags,
-               uint32_t streams, struct msg_start *ret_start, struct coffer_error *err);
+               const struct coffer_call *call, struct msg_start *ret_start, struct coffer_error *err);
 
 /**
  * plan_exec() - one more process

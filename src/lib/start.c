@@ -120,7 +120,7 @@ static int launch(struct coffer_call *c)
         fd = take_fd(&c->box->shim_fd);
         r = fd < 0 ? shim_spawn(c->box->runtime, c->box->id, &fd, &c->error) : 0;
         if (r == 0)
-                r = plan_start(c->box, c->helper, start_flags(c), c->streams, &start, &c->error);
+                r = plan_start(c->box, c->helper, start_flags(c), c, &start, &c->error);
         if (r < 0)
                 return r;
         r = send_start(c->box, fd, init_fd, &start);
@@ -260,6 +260,8 @@ static int start_begin(struct coffer_box *box, const struct coffer_start_options
                 return r;
         c->flags = options ? options->flags : 0;
         c->streams = options ? options->streams : 0;
+        c->rows = options ? options->rows : 0;
+        c->columns = options ? options->columns : 0;
         c->wanted = wanted;
         return call_begin(c, ret_call, err);
 }
@@ -271,6 +273,7 @@ static int check_options(const struct coffer_start_options *options, struct coff
         REQUIRE(!options || options->size >= sizeof(*options), err);
         REQUIRE(!options || !(options->flags & ~COFFER_START_FOREGROUND), err);
         REQUIRE(!options || !(options->streams & ~all), err);
+        REQUIRE(!options || (options->rows <= UINT16_MAX && options->columns <= UINT16_MAX), err);
         return 0;
 }
 
