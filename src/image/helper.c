@@ -65,10 +65,10 @@ static int foreign_error(const struct unpack_header *header, struct coffer_error
         if (code == -ENOSPC || code == -EDQUOT || code == -EROFS)
                 kind = COFFER_ERROR_HOST;
         (void)error_say(err, code, kind, "%s", said->msg);
-        if (said->hint[0] != '\0')
-                error_hint(err, "%s", said->hint);
-        else if (code == -ENOSPC || code == -EDQUOT)
+        if (code == -ENOSPC || code == -EDQUOT)
                 error_hint(err, "make room on the file system of the home, or set COFFER_HOME");
+        else if (said->hint[0] != '\0')
+                error_hint(err, "%s", said->hint);
         else if (kind == COFFER_ERROR_IMAGE)
                 error_hint(
                         err,
