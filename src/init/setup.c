@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -83,9 +84,11 @@ static int build_root(struct build *b)
         if (r < 0)
                 return r;
         b->box->inside.devpts_fd = take_fd(&b->root.devpts_fd);
-        b->box->inside.null_fd = sys_open(AT_FDCWD, "/dev/null", O_RDWR);
+        /* The box's own, so that /proc/self/fd says /dev/null. */
+        b->box->inside.null_fd = sys_openat2(b->root.root_fd, "dev/null", O_RDWR, 0,
+                                             RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
         if (b->box->inside.null_fd < 0)
-                return error_set(b->err, b->box->inside.null_fd, "open /dev/null");
+                return error_set(b->err, b->box->inside.null_fd, "open /dev/null of the box");
         return 0;
 }
 
