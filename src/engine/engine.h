@@ -12,6 +12,8 @@ struct coffer_error;
  * namespaces, a microVM fills it with a virtual machine.
  */
 
+#define ENGINE_PINNED_MAX 3
+
 /**
  * struct engine_box - a launched box; STARTED or ERROR of its main process will come
  * @socket_fd:    to coffer-init; owned
@@ -19,6 +21,8 @@ struct coffer_error;
  * @main_pidfd:   main; owned
  * @posture:      owned; rows "control\tstate\tdetail" of what was enforced
  * @userns_fd:    in which the box's files can be removed; -1 when the caller needs none; owned
+ * @pinned_fds:   namespaces, kept until the end has been told: taking them apart takes longer than
+ * all the rest of the end, and concerns nobody any more; -1 for none; owned
  * @data:         the engine's own
  */
 struct engine_box {
@@ -27,6 +31,7 @@ struct engine_box {
         int main_pidfd;
         struct strv posture;
         int userns_fd;
+        int pinned_fds[ENGINE_PINNED_MAX];
         void *data; /* owned by the engine */
 };
 

@@ -318,6 +318,8 @@ static void finish(struct shim *s)
         if (s->removed)
                 life_event(s, "destroy", NULL);
         clients_tell_end(s);
+        for (size_t i = 0; i < ENGINE_PINNED_MAX; i++)
+                close_fd(&s->box.pinned_fds[i]);
         execs_free(s);
         loop_quit(s->loop);
 }
