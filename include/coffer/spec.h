@@ -69,6 +69,20 @@ COFFER_API int coffer_spec_set_image(struct coffer_spec *spec, const char *refer
                                      struct coffer_error *err);
 
 /**
+ * coffer_spec_set_terminal_size() - the size of an exec's terminal before its process runs
+ * @spec:    the spec; for coffer_exec_start() alone, a box looks at coffer_start_options
+ * @rows:    lines; 0: not known
+ * @columns: characters a line; 0: not known
+ * @err:     why not; may be NULL
+ *
+ * Context: one thread at a time per @spec.
+ *
+ * Return: 0 or -EINVAL.
+ */
+COFFER_API int coffer_spec_set_terminal_size(struct coffer_spec *spec, uint32_t rows,
+                                             uint32_t columns, struct coffer_error *err);
+
+/**
  * coffer_spec_set_command() - the command and its arguments, byte for byte
  * @spec: the spec
  * @argv: NULL-terminated; copied; for a box, an empty list means what the image says

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/cmd.h"
 #include "cli/launch.h"
+#include "cli/terminal.h"
 
 static const struct opt exec_opts[] = {
         {"detach", 'd', NULL, opt_flag, LAUNCH(detach), "start it and return at once"},
@@ -25,13 +26,16 @@ static int exec_detached(struct invocation *in, struct coffer_box *box, struct c
         return 0;
 }
 
-static int exec_attached(struct invocation *in, struct coffer_box *box,
-                         const struct coffer_spec *spec, const struct session_options *o)
+static int exec_attached(struct invocation *in, struct coffer_box *box, struct coffer_spec *spec,
+                         const struct session_options *o)
 {
+        uint32_t rows, columns;
         cleanup_close int signal_fd = session_catch(o);
         struct coffer_call *call = NULL;
         struct coffer_error err = {0};
 
+        if (o->tty && terminal_size(&rows, &columns))
+                (void)coffer_spec_set_terminal_size(spec, rows, columns, NULL);
         if (signal_fd < 0)
                 (void)error_set(&err, signal_fd, "catch signals");
         if (signal_fd < 0 || coffer_exec_start_begin(box, spec, &call, &err) < 0)

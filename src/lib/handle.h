@@ -32,12 +32,16 @@ struct coffer_runtime {
  * @keys:     owned; of spec_set()
  * @values:   owned; one for each key
  * @detached: of a process: nobody will read its output
+ * @rows:     of a process: the size of its terminal
+ * @columns:  likewise
  */
 struct coffer_spec {
         struct spec spec;
         struct strv keys;
         struct strv values;
         bool detached;
+        uint32_t rows;
+        uint32_t columns;
 };
 
 /**

@@ -265,6 +265,8 @@ int plan_exec(struct coffer_box *box, const struct coffer_spec *spec,
                 return r;
         if (spec->detached)
                 m.flags |= PROCESS_DETACHED;
+        m.rows = spec->rows;
+        m.cols = spec->columns;
         *ret_process = m;
         return 0;
 }

@@ -100,6 +100,16 @@ int coffer_spec_set_image(struct coffer_spec *spec, const char *reference, struc
         return coffer_spec_set(spec, "image", reference, err);
 }
 
+int coffer_spec_set_terminal_size(struct coffer_spec *spec, uint32_t rows, uint32_t columns,
+                                  struct coffer_error *err)
+{
+        REQUIRE(spec, err);
+        REQUIRE(rows <= UINT16_MAX && columns <= UINT16_MAX, err);
+        spec->rows = rows;
+        spec->columns = columns;
+        return 0;
+}
+
 int coffer_spec_set_command(struct coffer_spec *spec, const char *const *argv,
                             struct coffer_error *err)
 {

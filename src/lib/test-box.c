@@ -88,6 +88,43 @@ TEST(an_exec_has_its_own_streams_and_status)
         lab_end(&lab);
 }
 
+/* Nobody calls coffer_process_resize() here: that would come too late for a quick program. */
+TEST(a_terminal_has_its_size_before_its_process_runs)
+{
+        const char *argv[] = {"stty", "size", NULL};
+        const char *keys[] = {"tty", "true", NULL};
+        const struct coffer_start_options options = {
+                .size = sizeof(options),
+                .flags = COFFER_START_FOREGROUND,
+                .streams = COFFER_STDOUT,
+                .rows = 31,
+                .columns = 113,
+        };
+        struct lab lab = lab_begin();
+        struct coffer_box *running = lab_running(&lab, "exec sleep 1000");
+        struct coffer_box *box = lab_box(&lab, "exec stty size", keys);
+        struct coffer_process *p;
+        struct coffer_spec *spec;
+        char text[64];
+
+        lab_ok(&lab, coffer_spec_new(&spec, &lab.err));
+        lab_ok(&lab, coffer_spec_set_command(spec, argv, &lab.err));
+        lab_ok(&lab, coffer_spec_set(spec, "tty", "true", &lab.err));
+        t_errno(EINVAL, coffer_spec_set_terminal_size(spec, 65536, 80, &lab.err));
+        lab_ok(&lab, coffer_spec_set_terminal_size(spec, 31, 113, &lab.err));
+        lab_ok(&lab, coffer_exec_start(running, spec, LONG_MS, &p, &lab.err));
+        (void)coffer_spec_free(spec);
+        t_str("31 113\r\n", lab_read(coffer_process_stream(p, COFFER_TTY), text, sizeof(text)));
+        (void)coffer_process_free(p);
+
+        lab_ok(&lab, coffer_box_start(box, &options, LONG_MS, &p, &lab.err));
+        t_str("31 113\r\n", lab_read(coffer_process_stream(p, COFFER_STDOUT), text, sizeof(text)));
+        (void)coffer_process_free(p);
+        lab_remove(&lab, running);
+        lab_remove(&lab, box);
+        lab_end(&lab);
+}
+
 TEST(what_cannot_be_run_says_so_and_leaves_nothing)
 {
         static const struct {
