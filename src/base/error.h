@@ -43,7 +43,7 @@ int error_wrap(struct coffer_error *err, int code, const char *format, ...)
 /** error_kind() - set the kind of an error that is already set; @err may be NULL */
 void error_kind(struct coffer_error *err, enum coffer_error_kind kind);
 
-/** error_hint_path() - the usual hint about a path that the caller gave, if there is one for @code */
+/** error_hint_path() - the usual hint about a path of the caller's, if @code has one */
 void error_hint_path(struct coffer_error *err, int code);
 
 /** error_hint() - say what the user can do; @err may be NULL */

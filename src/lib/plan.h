@@ -15,7 +15,8 @@
  * @err:       words
  */
 int plan_start(struct coffer_box *box, const struct msg_process *main, uint32_t flags,
-               const struct coffer_call *call, struct msg_start *ret_start, struct coffer_error *err);
+               const struct coffer_call *call, struct msg_start *ret_start,
+               struct coffer_error *err);
 
 /**
  * plan_exec() - one more process
