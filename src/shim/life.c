@@ -142,13 +142,17 @@ static int remove_as(void *as_data, int (*fn)(void *data), void *data)
         return userns_run(s->box.userns_fd, fn, data);
 }
 
+static int sweep(struct shim *s)
+{
+        return box_sweep_one(s->home, s->id, s->start.idmap.kind == IDMAP_USER ? remove_as : NULL,
+                             s);
+}
+
 int life_remove(struct shim *s)
 {
-        int r = box_remove_files(s->home, s->id,
-                                 s->start.idmap.kind == IDMAP_USER ? remove_as : NULL, s);
+        int r = box_bury(s->home, s->id);
 
-        s->removed = true;
-        return r;
+        return r < 0 ? r : sweep(s);
 }
 
 /* ------------------------------------------------------------------ from the supervisor */
@@ -182,13 +186,10 @@ static void main_exited(struct shim *s, const struct frame *f)
         s->main_exited = true;
         s->timeout_timer = loop_cancel(s->timeout_timer);
         s->grace_timer = loop_cancel(s->grace_timer);
-        /*
-         * Every process of the box is dead.  Its files go while the kernel takes its namespaces
-         * apart, which is half of the time that the end takes.
-         */
+        /* Every process of the box is dead; nobody finds it any more. */
         if (s->start.flags & START_REMOVE) {
                 s->output.logging = false;
-                s->remove_result = life_remove(s);
+                s->buried = box_bury(s->home, s->id) == 0;
         }
 }
 
@@ -311,13 +312,19 @@ static void finish(struct shim *s)
         s->listen_io = loop_remove(s->listen_io);
         close_fd(&s->listen_fd);
         (void)unlinkat(s->dir_fd, "control.sock", 0);
-        if (s->start.flags & START_REMOVE && !s->removed)
-                s->remove_result = life_remove(s);
-        if (s->remove_result < 0)
-                (void)str_copy(s->record.reason, sizeof(s->record.reason), "could not be removed");
-        if (s->removed)
+        if (s->start.flags & START_REMOVE && !s->buried) {
+                r = box_bury(s->home, s->id);
+                s->buried = r == 0;
+                if (r < 0)
+                        (void)str_copy(s->record.reason, sizeof(s->record.reason),
+                                       "could not be removed");
+        }
+        if (s->buried)
                 life_event(s, "destroy", NULL);
         clients_tell_end(s);
+        /* What is left is disk space, which the next caller frees if we are killed now. */
+        if (s->buried)
+                (void)sweep(s);
         for (size_t i = 0; i < ENGINE_PINNED_MAX; i++)
                 close_fd(&s->box.pinned_fds[i]);
         execs_free(s);

@@ -84,8 +84,7 @@ struct shim {
         bool main_exited;
         bool supervisor_gone;
         bool finished;
-        bool removed; /* --rm: the files are gone */
-        int remove_result;
+        bool buried; /* --rm: it does not exist any more, its files are in the trash */
 };
 
 /* -------------------------------------------------------------------------------- life.c */

@@ -223,7 +223,7 @@ static int empty_trash(const struct home *home, const char *trash, remove_as_fn 
         return r < 0 ? r : volumes;
 }
 
-int box_remove_files(const struct home *home, const char *id, remove_as_fn as, void *as_data)
+int box_bury(const struct home *home, const char *id)
 {
         char trash[sizeof(".trash-") + BOX_ID_CHARS];
         cleanup_close int dir_fd = -EBADF;
@@ -231,18 +231,33 @@ int box_remove_files(const struct home *home, const char *id, remove_as_fn as, v
         int r;
 
         dir_fd = sys_open(home->boxes_fd, id, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-        if (dir_fd == -ENOENT)
-                return 0;
         if (dir_fd < 0)
                 return dir_fd;
         r = claims_read(dir_fd, &claims);
 
         (void)snprintf(trash, sizeof(trash), ".trash-%s", id);
         if (renameat(home->boxes_fd, id, home->boxes_fd, trash) < 0)
-                return errno == ENOENT ? 0 : -errno;
+                return -errno;
         if (r == 0)
                 claims_release(home, &claims, id);
+        return 0;
+}
+
+int box_sweep_one(const struct home *home, const char *id, remove_as_fn as, void *as_data)
+{
+        char trash[sizeof(".trash-") + BOX_ID_CHARS];
+
+        (void)snprintf(trash, sizeof(trash), ".trash-%s", id);
         return empty_trash(home, trash, as, as_data);
+}
+
+int box_remove_files(const struct home *home, const char *id, remove_as_fn as, void *as_data)
+{
+        int r = box_bury(home, id);
+
+        if (r == -ENOENT)
+                return 0;
+        return r < 0 ? r : box_sweep_one(home, id, as, as_data);
 }
 
 int box_sweep(const struct home *home, remove_as_fn as, void *as_data)

@@ -37,14 +37,25 @@ int tree_remove(int dir_fd, const char *name);
 int tree_remove_as(int dir_fd, const char *name, remove_as_fn as, void *as_data);
 
 /**
+ * box_bury() - move a box out of sight and release its claims: from then on it does not exist
+ * @home: the home
+ * @id:   of the box, whose lock the caller holds
+ *
+ * Return: 0, -ENOENT when it is gone already, or a negative errno.
+ */
+int box_bury(const struct home *home, const char *id);
+
+/** box_sweep_one() - remove what box_bury() has left; arguments as of box_remove_files() */
+int box_sweep_one(const struct home *home, const char *id, remove_as_fn as, void *as_data);
+
+/**
  * box_remove_files() - remove the directory of a box and its claims
  * @home:    the home
  * @id:      of the box, whose lock the caller holds
  * @as:      called when the caller may not remove everything himself; NULL: then it is an error
  * @as_data: for @as
  *
- * The directory is renamed first: from then on the box does not exist, and box_sweep() can finish
- * the work.  The unnamed volumes that are listed in its file `volumes`, a name a line, go with it.
+ * box_bury() and box_sweep_one(); after a death between them box_sweep() finishes the work.  The unnamed volumes that are listed in its file `volumes`, a name a line, go with it.
  *
  * Return: 0 or a negative errno.
  */
