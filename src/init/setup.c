@@ -273,6 +273,19 @@ static int map_main(struct build *b)
         return r < 0 ? r : hear_main(b, PROTO_OK, &f);
 }
 
+/*
+ * The network namespace belongs to the outer user namespace, so root of the box has no
+ * CAP_NET_BIND_SERVICE over it: there, every port is everybody's (ip-sysctl in the kernel's docs).
+ */
+static int open_low_ports(struct build *b)
+{
+        cleanup_close int fd = sys_open_beneath(
+                b->root.root_fd, "proc/sys/net/ipv4/ip_unprivileged_port_start", O_WRONLY);
+        int r = fd < 0 ? fd : sys_write_all(fd, "0\n", 2);
+
+        return r < 0 ? error_set(b->err, r, "open the low ports of the box") : 0;
+}
+
 static int mask_proc(struct build *b)
 {
         return mount_mask(b->setup, &b->root, b->err);
@@ -342,6 +355,7 @@ static const struct {
         {"procfs",        attach_proc         },
         {"pivot",         enter_root          },
         {"ids of main",   map_main            },
+        {"low ports",     open_low_ports      },
         {"masks",         mask_proc           },
         {"namespaces",    hand_over_namespaces},
         {"rights",        give_up_rights      },
