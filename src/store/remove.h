@@ -55,7 +55,8 @@ int box_sweep_one(const struct home *home, const char *id, remove_as_fn as, void
  * @as:      called when the caller may not remove everything himself; NULL: then it is an error
  * @as_data: for @as
  *
- * box_bury() and box_sweep_one(); after a death between them box_sweep() finishes the work.  The unnamed volumes that are listed in its file `volumes`, a name a line, go with it.
+ * box_bury() and box_sweep_one(); after a death between them box_sweep() finishes the work.  The
+ * unnamed volumes that are listed in its file `volumes`, a name a line, go with it.
  *
  * Return: 0 or a negative errno.
  */
