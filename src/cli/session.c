@@ -18,10 +18,12 @@
 #include "cli/terminal.h"
 
 /*
- * What goes on to the process.  Left out: SIGHUP, which is our own end; SIGTSTP, SIGTTIN and
- * SIGTTOU, so that the shell can stop us; SIGKILL and SIGSTOP, which nobody can catch.
+ * What goes on to the process, beside all realtime signals.  Left out: SIGHUP, which is our own
+ * end; SIGTSTP, SIGTTIN, SIGTTOU and SIGCONT, so that the shell can stop us; what a fault or a
+ * limit of our own sends; SIGKILL and SIGSTOP, which nobody can catch.
  */
-static const int forwarded[] = {SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM};
+static const int forwarded[] = {SIGINT,  SIGTERM,   SIGQUIT, SIGUSR1, SIGUSR2,
+                                SIGALRM, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR};
 
 enum { STDIN_RELAY, STDOUT_RELAY, STDERR_RELAY, RELAYS };
 
@@ -170,6 +172,8 @@ int session_catch(const struct session_options *o)
         }
         for (size_t i = 0; i < ELEMENTS(forwarded) && o->sig_proxy; i++)
                 (void)sigaddset(&set, forwarded[i]);
+        for (int i = SIGRTMIN; i <= SIGRTMAX && o->sig_proxy; i++)
+                (void)sigaddset(&set, i);
 
         /* Writing to a pipe without a reader is an answer, not our end. */
         (void)signal(SIGPIPE, SIG_IGN);
