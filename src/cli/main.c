@@ -101,13 +101,15 @@ static int fill_standard_fds(void)
 
 int main(int argc, char **argv)
 {
+        struct coffer_error err;
         int status;
 
         if (argc < 1 || fill_standard_fds() < 0)
                 return EXIT_COFFER;
         status = dispatch(argc - 1, argv + 1);
         if (fflush(stdout) != 0 && errno != EPIPE) {
-                command_warn("write standard output: %s", strerror(errno));
+                (void)error_set(&err, -errno, "write standard output");
+                command_report(&err);
                 if (status == 0)
                         status = EXIT_FAILED;
         }
