@@ -39,6 +39,7 @@ struct job {
         struct msg_process p;
         struct user user;
         struct stdio stdio;
+        bool in_directory;
         struct coffer_error err;
 };
 
@@ -268,24 +269,39 @@ static int step_close(struct job *j)
         return r < 0 ? error_set(&j->err, r, "close descriptors") : 0;
 }
 
+/*
+ * As root of the box, since an image's may be closed to its user (/root), as with Docker; where
+ * root is the one who is refused, as on NFS, the user tries again.
+ */
+static int step_directory_as_root(struct job *j)
+{
+        j->in_directory = chdir(j->p.cwd[0] ? j->p.cwd : "/") == 0;
+        return 0;
+}
+
 static int step_directory(struct job *j)
 {
         const char *cwd = j->p.cwd[0] ? j->p.cwd : "/";
         char now[4096];
 
         (void)umask(j->p.umask);
-        if (chdir(cwd) < 0) {
+        if (!j->in_directory && chdir(cwd) < 0) {
                 int r = -errno;
 
                 (void)error_set(&j->err, r, "enter the working directory '%s'", cwd);
                 error_kind(&j->err, COFFER_ERROR_NOT_EXECUTABLE);
-                error_hint(&j->err, "create it in the image, or choose another with -w");
+                error_hint(&j->err, r == -EACCES
+                                            ? "choose another with -w, or another user with -u"
+                                            : "create it in the image, or choose another with -w");
                 return r;
         }
         /* "(unreachable)/…" when some descriptor led out of the root (CVE-2024-21626). */
-        if (!getcwd(now, sizeof(now)) || now[0] != '/')
-                return error_say(&j->err, -EXDEV, COFFER_ERROR_CONTROL,
-                                 "the working directory '%s' is not inside the box", cwd);
+        if (!getcwd(now, sizeof(now)) || now[0] != '/') {
+                (void)error_say(&j->err, -EXDEV, COFFER_ERROR_CONTROL,
+                                "the working directory '%s' is not inside the box", cwd);
+                error_hint(&j->err, "name a directory of the box with -w");
+                return -EXDEV;
+        }
         return 0;
 }
 
@@ -316,20 +332,21 @@ static const struct {
         const char *control;
         int (*run)(struct job *j);
 } steps[] = {
-        {"user",         step_user        },
-        {"stdio",        step_stdio       },
-        {"session",      step_session     },
-        {"groups",       step_groups      },
-        {"bounding-set", step_bounding    },
-        {"securebits",   step_securebits  },
-        {"ids",          step_ids         },
-        {"capabilities", step_capabilities},
-        {"rlimits",      step_rlimits     },
-        {"descriptors",  step_close       },
-        {"directory",    step_directory   },
-        {"no-new-privs", step_no_new_privs},
-        {"seccomp",      step_seccomp     }, /* Landlock: the stem's domain, by inheritance */
-        {"reaper",       step_reaper      },
+        {"user",         step_user             },
+        {"stdio",        step_stdio            },
+        {"session",      step_session          },
+        {"descriptors",  step_close            }, /* before any path can lead through one */
+        {"groups",       step_groups           },
+        {"bounding-set", step_bounding         },
+        {"securebits",   step_securebits       },
+        {"directory",    step_directory_as_root},
+        {"ids",          step_ids              },
+        {"capabilities", step_capabilities     },
+        {"rlimits",      step_rlimits          },
+        {"directory",    step_directory        },
+        {"no-new-privs", step_no_new_privs     },
+        {"seccomp",      step_seccomp          }, /* Landlock: the stem's domain, by inheritance */
+        {"reaper",       step_reaper           },
 };
 
 /* ------------------------------------------------------------------------------- the end */

@@ -53,6 +53,16 @@ rows()
 END
 }
 
+@test "a directory that is closed to the user can be the one to start in, as with Docker" {
+        mkdir -m 700 "$root/closed"
+        coffer run --rm -u user -w /closed "$image" sh -c 'pwd; id -u; ls 2>&1'
+        expect_output $'/closed\n1000\nls: .: Permission denied'
+        raw_coffer run -d --name one "$image" sleep 1000 > /dev/null
+        coffer exec -u user -w /closed one pwd
+        expect_output /closed
+        rmdir "$root/closed"
+}
+
 @test "the directory is the one the process is in, the name what uname says" {
         coffer run --rm -w /etc "$image" pwd
         expect_output /etc
