@@ -80,7 +80,7 @@ judge_rows()
 125 | 'ftp://x/y'                  | run ftp://x/y true
 125 | 'host:/usr'                  | run host:/usr true
 125 | '/some/where'                | run /some/where true
-125 | has no name                  | run '' true
+125 | no image is named            | run '' true
 125 | names no path                | run dir: true
 125 | names no path                | run oci: true
 125 | ends in a colon              | run oci:$files/empty: true
@@ -136,7 +136,7 @@ END
 2   | --no-such-flag               | ps --no-such-flag
 2   | --no-such-flag               | --no-such-flag ps
 2   | 'frobnicate'                 | frobnicate
-1   | {{                           | ps --format '{{'
+2   | {{                           | ps --format '{{'
 END
 }
 
