@@ -32,6 +32,8 @@ static const char *hint_of(int code)
                 return "a quota is used up: remove something, or have it raised";
         case EROFS:
                 return "a file system is mounted read-only there: findmnt -T PATH tells which";
+        case EFBIG:
+                return "a file may not grow as large: see ulimit -f";
         case EMFILE:
                 return "this process may open no more files: raise ulimit -n";
         case ENFILE:

@@ -21,7 +21,7 @@ TEST(says_what_and_why)
 
 TEST(what_the_host_lacks_comes_with_a_hint)
 {
-        static const int codes[] = {-ENOSPC, -EDQUOT, -EROFS, -EMFILE, -ENFILE, -ENOMEM};
+        static const int codes[] = {-ENOSPC, -EDQUOT, -EROFS, -EFBIG, -EMFILE, -ENFILE, -ENOMEM};
         struct coffer_error err;
 
         for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -104,6 +105,7 @@ int main(int argc, char **argv)
         struct coffer_error err;
         int status;
 
+        (void)signal(SIGXFSZ, SIG_IGN); /* EFBIG is an answer, of which we can tell */
         if (argc < 1 || fill_standard_fds() < 0)
                 return EXIT_COFFER;
         status = dispatch(argc - 1, argv + 1);

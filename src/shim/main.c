@@ -29,6 +29,7 @@ static void reset_process(void)
                 (void)signal(sig, SIG_DFL);
         (void)signal(SIGPIPE, SIG_IGN);
         (void)signal(SIGHUP, SIG_IGN);
+        (void)signal(SIGXFSZ, SIG_IGN); /* a log that may not grow is no reason to die */
         (void)sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
         (void)umask(0077);

@@ -313,6 +313,7 @@ full()
                 judge 125 "No space left" elsewhere "full nr_inodes=$inodes" \
                         "$COFFER_BIN_DIR/coffer" run "$image" true
         done
+        judge 125 "File too large" bash -c 'ulimit -f 1; exec "$@"' - "$COFFER_BIN_DIR/coffer" run "$image" true
         expect_no_failures
 }
 

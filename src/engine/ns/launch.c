@@ -229,6 +229,7 @@ static _Noreturn void run_init(struct launch *l)
         /* What a shim ignores a box must not: that survives execve(2). */
         (void)signal(SIGPIPE, SIG_DFL);
         (void)signal(SIGHUP, SIG_DFL);
+        (void)signal(SIGXFSZ, SIG_DFL);
         /* Refused under a single-id map; what that leaves open is a row of the posture. */
         (void)setgroups(0, NULL);
         if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
