@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154
 #
 # Where the tests of whole boxes run them: small roots of their own, homes on file systems of their
 # own, and what a box may leave there.  `load places` after `load helpers`.

@@ -23,9 +23,9 @@ setup_file()
 teardown_file()
 {
         if [ "$(id -u)" = 0 ]; then
-                rm -rf "$BATS_FILE_TMPDIR/home"
+                rm -rf "${BATS_FILE_TMPDIR:?}/home"
         else
-                unshare -U --map-root-user --map-auto rm -rf "$BATS_FILE_TMPDIR/home"
+                unshare -U --map-root-user --map-auto rm -rf "${BATS_FILE_TMPDIR:?}/home"
         fi
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2016,SC2034,SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154
 # What bad input gets: one line that says what is wrong, one with a hint, the right exit status, and
 # nothing left behind: no process, mount, cgroup, directory, name, range, layer.
 
@@ -258,7 +258,7 @@ on_overlay()
         mount -t tmpfs -o mode=700 test "$COFFER_HOME"
         mkdir "$COFFER_HOME"/{lower,upper,work}
         mount -t overlay -o userxattr,lowerdir="$COFFER_HOME/lower" \
-                -o upperdir="$COFFER_HOME/upper",workdir="$COFFER_HOME/work" test "$COFFER_HOME"
+                -o "upperdir=$COFFER_HOME/upper,workdir=$COFFER_HOME/work" test "$COFFER_HOME"
         chmod 700 "$COFFER_HOME"
 }
 

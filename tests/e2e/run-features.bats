@@ -211,7 +211,7 @@ A /new"
         expect_output /etc/group
         raw_coffer export one | tar -tf - > "$dir/list"
         grep -qx 'etc/mine' "$dir/list"
-        ! grep -q 'etc/group' "$dir/list"
+        run ! grep -q 'etc/group' "$dir/list"
 }
 
 @test "cp both ways: files, directories, links, streams" {
@@ -359,8 +359,8 @@ logged()
         expect_equal "exec /tmp 1000" "$(raw_coffer exec -e A=exec -w /tmp -u user one sh -c 'echo $A $PWD $(id -u)')"
         printf 'A=file\n' > "$dir/env"
         expect_equal file "$(raw_coffer exec --env-file "$dir/env" one sh -c 'echo $A')"
-        raw_coffer exec -d one sh -c 'echo done > /tmp/done'
-        written() { [ "$(raw_coffer exec one cat /tmp/done 2> /dev/null)" = done ]; }
+        raw_coffer exec -d one sh -c 'echo yes > /tmp/written'
+        written() { [ "$(raw_coffer exec one cat /tmp/written 2> /dev/null)" = yes ]; }
         until_true 10 written
         # An exec has what main has, and not more.
         expect_equal "$(raw_coffer exec one grep -E '^(Cap|NoNew|Seccomp:)' /proc/1/status)" \
