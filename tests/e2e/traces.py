@@ -26,7 +26,7 @@ def files():
         if "/" in where or where not in (".", "boxes", "names", "ids", "images", "volumes"):
             yield f"file {where}/"
         for name in sorted(names):
-            if (where, name) not in ((".", "events"), ("names", ".lock")):
+            if (where, name) != (".", "events"):
                 yield f"file {where}/{name}"
 
 
