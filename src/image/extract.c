@@ -93,8 +93,23 @@ static int write_content(struct extract *x, struct tar *tar, int fd, const struc
         return 0;
 }
 
+/* An ordinary user sets attributes of what he may write: its mode comes after them. */
+static bool mode_comes_last(const struct extract *x, const struct tar_entry *e)
+{
+        return x->spec->ownership != IMAGE_OWN_RANGE && e->xattr_count > 0 && !(e->mode & 0200);
+}
+
+static int set_mode(const struct extract *x, int fd, const struct tar_entry *e,
+                    struct coffer_error *err)
+{
+        if (fchmod(fd, extract_mode(x, e)) < 0)
+                return error_set(err, -errno, "set the mode of '%.120s'", e->path);
+        return 0;
+}
+
 static int set_attrs(struct extract *x, int fd, const struct tar_entry *e, struct coffer_error *err)
 {
+        bool last = mode_comes_last(x, e);
         const struct timespec times[2] = {
                 {.tv_nsec = UTIME_OMIT    },
                 { .tv_sec = e->mtime_sec, .tv_nsec = e->mtime_nsec},
@@ -109,9 +124,12 @@ static int set_attrs(struct extract *x, int fd, const struct tar_entry *e, struc
         if (x->spec->ownership == IMAGE_OWN_RANGE && (uid != 0 || gid != 0) &&
             fchown(fd, uid, gid) < 0)
                 return error_set(err, -errno, "give '%.120s' to %u:%u", e->path, uid, gid);
-        if ((extract_mode(x, e) & 07000) && fchmod(fd, extract_mode(x, e)) < 0)
-                return error_set(err, -errno, "set the mode of '%.120s'", e->path);
-        r = extract_xattrs(x, fd, e, err);
+        if (!last && (extract_mode(x, e) & 07000))
+                r = set_mode(x, fd, e, err);
+        if (r == 0)
+                r = extract_xattrs(x, fd, e, err);
+        if (r == 0 && last)
+                r = set_mode(x, fd, e, err);
         if (r < 0)
                 return r;
         if (futimens(fd, times) < 0)
@@ -123,7 +141,7 @@ static int make_file(struct extract *x, struct tar *tar, int dir_fd, const char 
                      const struct tar_entry *e, struct coffer_error *err)
 {
         int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-        mode_t mode = extract_mode(x, e) & 0777;
+        mode_t mode = (extract_mode(x, e) & 0777) | (mode_comes_last(x, e) ? 0200 : 0);
         cleanup_close int fd = sys_open_mode(dir_fd, name, flags, mode);
         int r;
 

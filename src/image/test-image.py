@@ -40,6 +40,8 @@ def sample_tree(top):
     for i in range(40):
         with open(f"{top}/a/b/f{i}", "wb") as f:
             f.write(rng.randbytes(rng.choice((0, 1, 511, 512, 513, 70000))))
+        if i == 3:
+            os.setxattr(f.name, "user.note", b"kept \0 whole")  # while it may be written
         os.chmod(f"{top}/a/b/f{i}", rng.choice((0o644, 0o600, 0o755, 0o444, 0o777, 0o4755, 0o2711)))
     with open(top + "/a/" + "n" * 255, "wb") as f:
         f.write(b"long name")
@@ -58,7 +60,7 @@ def sample_tree(top):
     os.mkdir(top + "/sticky")
     os.chmod(top + "/sticky", 0o1777)
     os.mkdir(top + "/closed", 0o555)
-    os.setxattr(top + "/a/b/f3", "user.note", b"kept \0 whole")
+    os.chmod(top + "/a/b/f3", 0o444)  # has an attribute, may not be written
     os.setxattr(top + "/a/b", "user.note", b"on a directory")
     for path, _, files in os.walk(os.fsencode(top), topdown=False):
         for name in files + [b"."]:
