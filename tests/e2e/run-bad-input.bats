@@ -332,6 +332,17 @@ full()
         expect_no_failures
 }
 
+@test "root that has not what root has, as in many a container" {
+        local cap
+
+        [ "$(id -u)" = 0 ] || skip "an ordinary user has none of it"
+        for cap in all sys_admin setuid setgid; do
+                judge 125 "Operation not permitted" setpriv "--bounding-set=-$cap" "--inh-caps=-$cap" \
+                        "$COFFER_BIN_DIR/coffer" run "$image" true
+        done
+        expect_no_failures
+}
+
 @test "a limit without a cgroup that could keep it" {
         local limit
 

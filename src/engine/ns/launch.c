@@ -65,6 +65,21 @@ static int decode(struct launch *l)
         return r < 0 ? error_set(l->err, r, "read how to build the box") : 0;
 }
 
+/* Root of a container often has not what root has. */
+static void hint_as_root(const struct launch *l, int code)
+{
+        if (as_root(l) && (code == -EPERM || code == -EACCES))
+                error_hint(l->err, "root lacks capabilities here, such as CAP_SYS_ADMIN: start "
+                                   "coffer with all of them, or as an ordinary user");
+}
+
+static int say_as_root(const struct launch *l, int code, const char *what)
+{
+        (void)error_set(l->err, code, "%s", what);
+        hint_as_root(l, code);
+        return code;
+}
+
 static bool may_lack(const struct launch *l, const char *control)
 {
         for (size_t i = 0; i < l->setup.allow_degraded.count; i++)
@@ -141,7 +156,7 @@ static int prepare_upper(struct launch *l)
         }
         if (r == 0)
                 r = make_dir(l, fs_fd, "work");
-        return r < 0 ? error_set(l->err, r, "make the writable layer of the box") : 0;
+        return r < 0 ? say_as_root(l, r, "make the writable layer of the box") : 0;
 }
 
 static int make_cgroup(struct launch *l)
@@ -269,7 +284,7 @@ static int clone_supervisor(struct launch *l)
         if (as_root(l)) {
                 r = lend_exe(l);
                 if (r < 0)
-                        return error_set(l->err, r, "prepare coffer-init");
+                        return say_as_root(l, r, "prepare coffer-init");
         }
 
         l->pid = sys_clone3(&args);
@@ -292,6 +307,7 @@ static int write_maps(struct launch *l)
 {
         int r = userns_write_maps(l->pid, &l->start->idmap, l->err);
 
+        hint_as_root(l, r);
         if (r == 0) {
                 r = sys_write_all(l->box->socket_fd, "", 1);
                 if (r < 0)
