@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +37,8 @@
 
 #define ID_TRIES   10
 #define NAME_TRIES 50
+#define FILES_MIN \
+        64 /* open ones, of the client and of the shim; more where there are many layers */
 
 struct creation {
         struct coffer_runtime *rt;
@@ -430,10 +433,26 @@ static void undo_volumes(struct creation *c)
                                             runtime_remove_as, c->rt, NULL);
 }
 
+/* Where files run out half way, undoing runs out of them too. */
+static int check_files(struct coffer_error *err)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_MIN)
+                return 0;
+        (void)error_say(err, -EMFILE, COFFER_ERROR_HOST,
+                        "this process may open %u files, and a box needs %d",
+                        (unsigned)limit.rlim_cur, FILES_MIN);
+        error_hint(err, "raise it: ulimit -n 1024");
+        return -EMFILE;
+}
+
 static int create(struct creation *c, struct coffer_box **ret_box)
 {
         int r = spec_validate(&c->spec, c->err);
 
+        if (r == 0)
+                r = check_files(c->err);
         if (r == 0)
                 r = resolve_image(c);
         if (r == 0)

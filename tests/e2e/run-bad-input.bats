@@ -301,8 +301,8 @@ full()
         [ $# = 1 ] || head -c "$2" /dev/zero > "$COFFER_HOME/filler"
 }
 
-@test "a full disk: no room for bytes, no room for files, wherever it ends" {
-        local inodes
+@test "a full disk: no room for bytes, no room for files, wherever it ends; and too few files to open" {
+        local inodes files
 
         export -f full
         export COFFER_HOME=$BATS_TEST_TMPDIR/elsewhere
@@ -312,6 +312,9 @@ full()
         for inodes in 5 6 7 8 9 10 11 12; do
                 judge 125 "No space left" elsewhere "full nr_inodes=$inodes" \
                         "$COFFER_BIN_DIR/coffer" run "$image" true
+        done
+        for files in 3 6 7 9 12 24 63; do
+                judge 125 "open" bash -c 'ulimit -n "$0"; exec "$@"' "$files" "$COFFER_BIN_DIR/coffer" run "$image" true
         done
         judge 125 "File too large" bash -c 'ulimit -f 1; exec "$@"' - "$COFFER_BIN_DIR/coffer" run "$image" true
         expect_no_failures
