@@ -87,6 +87,8 @@ static enum fact_process look_at_process(const struct identity *identity)
                 return PROCESS_GONE;
         (void)snprintf(path, sizeof(path), "/proc/%u/cmdline", identity->pid);
         n = file_read(AT_FDCWD, path, text, sizeof(text));
+        if (n == 0) /* it is ending: its memory goes before its lock does */
+                return PROCESS_MATCHES;
         wanted = snprintf(expected, sizeof(expected), "coffer-shim%c%s", '\0', identity->id) + 1;
         if (n != wanted || memcmp(text, expected, (size_t)wanted) != 0)
                 return PROCESS_STRANGER;

@@ -77,18 +77,27 @@ static void sweep_unfinished(struct coffer_runtime *rt, const char *id, int dir_
                 (void)box_remove_files(rt->home, id, runtime_remove_as, rt);
 }
 
-static int read_held(int dir_fd, struct view *v)
+/* The lock is asked for again: a shim that ended meanwhile is no stranger. */
+static bool held_by_a_stranger(int dir_fd, struct view *v)
 {
         struct box_facts facts = {.lock_held = true, .waited = true};
 
-        if (link_look(dir_fd, v->id, &v->identity, &facts) == VERDICT_FOREIGN &&
-            facts.identity != IDENTITY_ABSENT) {
+        if (link_look(dir_fd, v->id, &v->identity, &facts) != VERDICT_FOREIGN ||
+            facts.identity == IDENTITY_ABSENT)
+                return false;
+        v->held = box_lock_is_held(dir_fd) != 0;
+        return v->held;
+}
+
+static void read_held(bool stranger, struct view *v)
+{
+        if (stranger) {
                 v->state = COFFER_STATE_UNKNOWN;
                 (void)str_copy(v->record.reason, sizeof(v->record.reason), NOT_THE_MONITOR);
-                return 0;
+        } else {
+                v->state =
+                        v->record.state[0] != '\0' ? state_of(&v->record) : COFFER_STATE_STARTING;
         }
-        v->state = v->record.state[0] != '\0' ? state_of(&v->record) : COFFER_STATE_STARTING;
-        return 0;
 }
 
 /* Free lock: what the record says, if it can be true; a shim that died is written down first. */
@@ -119,6 +128,7 @@ static int read_free(struct coffer_runtime *rt, int dir_fd, int read_result, str
 static int read_view(struct coffer_runtime *rt, int dir_fd, struct view *v,
                      struct coffer_error *err)
 {
+        bool stranger;
         int state_result;
         int r = meta_read(dir_fd, &v->meta, err);
 
@@ -136,8 +146,12 @@ static int read_view(struct coffer_runtime *rt, int dir_fd, struct view *v,
         if (r < 0)
                 return error_set(err, r, "look at box %s", v->id);
         v->held = r == 1;
+        stranger = v->held && held_by_a_stranger(dir_fd, v);
         state_result = state_read(dir_fd, &v->record, err);
-        return v->held ? read_held(dir_fd, v) : read_free(rt, dir_fd, state_result, v, err);
+        if (!v->held)
+                return read_free(rt, dir_fd, state_result, v, err);
+        read_held(stranger, v);
+        return 0;
 }
 
 int view_read(struct coffer_runtime *runtime, const char *id, int box_dir_fd, struct view *ret_view,
