@@ -265,7 +265,13 @@ TEST(an_event_loop_can_do_it_all)
         /* Two at once: one waits, the other stops. */
         lab_ok(&lab, coffer_box_wait_begin(box, &calls[0], &lab.err));
         t_errno(EAGAIN, coffer_call_finish(calls[0], &lab.err));
-        t_int(0, poll(&(struct pollfd){.fd = coffer_call_fd(calls[0]), .events = POLLIN}, 1, 0));
+        /* The monitor's greeting comes in its own time; then there is nothing to be told. */
+        p[0] = (struct pollfd){.fd = coffer_call_fd(calls[0]), .events = POLLIN};
+        for (int rounds = 0; poll(p, 1, 50) != 0; rounds++) {
+                t_true(rounds < 10);
+                t_errno(EAGAIN, coffer_call_finish(calls[0], &lab.err));
+                p[0].fd = coffer_call_fd(calls[0]);
+        }
         lab_ok(&lab, coffer_box_stop_begin(box, 0, LONG_MS, &calls[1], &lab.err));
         while (left > 0) {
                 left = 0;
