@@ -49,7 +49,7 @@ rows()
 -w /etc                          | echo "$(pwd) $PWD"                    | /etc /etc
 --hostname my-host               | echo "$(hostname) $(cat /etc/hostname)" | my-host my-host
 --hostname my-host               | grep -c my-host /etc/hosts           | 1
---add-host db:10.1.2.3           | grep db /etc/hosts                   | 10.1.2.3 db
+--add-host db:10.1.2.3           | grep 10.1.2.3 /etc/hosts                   | 10.1.2.3 db
 END
 }
 
