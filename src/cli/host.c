@@ -15,7 +15,7 @@ static bool is_fs(const char *path, long magic)
 {
         struct statfs fs;
 
-        return statfs(path, &fs) == 0 && fs.f_type == magic;
+        return statfs(path, &fs) == 0 && (long)fs.f_type == magic;
 }
 
 /* A v2 tree without memory and pids, beside v1, can place and kill, but limits nothing. */

@@ -9,6 +9,43 @@
 
 #define SIGNAL_MAX 64
 
+#define NAMED(signal) [SIG##signal] = #signal
+
+/* signal(7); sigabbrev_np(3) is glibc's alone. */
+static const char *const names[] = {
+        NAMED(HUP),
+        NAMED(INT),
+        NAMED(QUIT),
+        NAMED(ILL),
+        NAMED(TRAP),
+        NAMED(ABRT),
+        NAMED(BUS),
+        NAMED(FPE),
+        NAMED(KILL),
+        NAMED(USR1),
+        NAMED(SEGV),
+        NAMED(USR2),
+        NAMED(PIPE),
+        NAMED(ALRM),
+        NAMED(TERM),
+        NAMED(CHLD),
+        NAMED(CONT),
+        NAMED(STOP),
+        NAMED(TSTP),
+        NAMED(TTIN),
+        NAMED(TTOU),
+        NAMED(URG),
+        NAMED(XCPU),
+        NAMED(XFSZ),
+        NAMED(PROF),
+        NAMED(WINCH),
+        NAMED(SYS),
+        NAMED(IO),
+        NAMED(VTALRM),
+        NAMED(PWR),
+        [SIGSTKFLT] = "STKFLT",
+};
+
 static int parse_realtime(const char *s)
 {
         uint64_t distance = 0;
@@ -33,11 +70,8 @@ int signals_parse(const char *s)
                 return number > 0 ? (int)number : -EINVAL;
         if (strncasecmp(s, "SIG", 3) == 0)
                 s += 3;
-        for (int i = 1; i < SIGNAL_MAX; i++) {
-                const char *name = sigabbrev_np(i);
-
-                if (name && strcasecmp(s, name) == 0)
-                        return i;
-        }
+        for (size_t i = 1; i < ELEMENTS(names); i++)
+                if (names[i] && strcasecmp(s, names[i]) == 0)
+                        return (int)i;
         return parse_realtime(s);
 }

@@ -78,21 +78,37 @@ static int find_sources(const struct coffer_box *box, struct place *p)
         return r;
 }
 
+/* What may stand in a line of passwd(5). */
+static const char *from_env(const char *name, char first)
+{
+        const char *value = getenv(name);
+
+        if (!value || value[0] == '\0' || (first && value[0] != first))
+                return NULL;
+        return strpbrk(value, ":\n") ? NULL : value;
+}
+
+/* Somebody whom /etc/passwd does not know, since a directory service does, knows himself. */
 static int find_caller(struct place *p)
 {
         char text[PASSWD_BYTES];
         struct passwd entry, *found = NULL;
+        const char *name, *home;
 
         p->root.caller_uid = getuid();
         p->root.caller_gid = getgid();
         p->root.caller_name = "user";
         p->root.caller_home = "/";
-        if (p->root.kind != NS_ROOT_HOST ||
-            getpwuid_r(getuid(), &entry, text, sizeof(text), &found) != 0 || !found)
+        if (p->root.kind != NS_ROOT_HOST)
                 return 0;
-        p->root.caller_name = p->caller_name = strdup(found->pw_name);
-        p->root.caller_home = p->caller_home = strdup(found->pw_dir);
-        return p->caller_name && p->caller_home ? 0 : -ENOMEM;
+        (void)getpwuid_r(getuid(), &entry, text, sizeof(text), &found);
+        name = found ? found->pw_name : from_env("LOGNAME", 0);
+        home = found ? found->pw_dir : from_env("HOME", '/');
+        if (name)
+                p->root.caller_name = p->caller_name = strdup(name);
+        if (home)
+                p->root.caller_home = p->caller_home = strdup(home);
+        return p->root.caller_name && p->root.caller_home ? 0 : -ENOMEM;
 }
 
 static int find_place(struct coffer_box *box, struct place *p, struct coffer_error *err)

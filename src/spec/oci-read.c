@@ -265,7 +265,7 @@ static int read_mount(const struct reader *rd, const struct json_value *v)
         struct json_value source_value = json_member(v, "source");
         cleanup_with(mount_release) struct spec_mount m = {0};
         cleanup_free char *source = NULL, *target = NULL;
-        enum spec_mount_kind kind;
+        enum spec_mount_kind kind = SPEC_BIND;
         char place[PLACE_MAX];
         int r;
 

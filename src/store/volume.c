@@ -71,8 +71,8 @@ static int make(int volumes_fd, const char *temporary, const char *name,
                 return -errno;
         dir_fd = sys_open(volumes_fd, temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         r = dir_fd < 0 ? dir_fd : fill(dir_fd, volume, uid, gid);
-        if (r == 0 && renameat2(volumes_fd, temporary, volumes_fd, name, RENAME_NOREPLACE) < 0)
-                r = -errno;
+        if (r == 0)
+                r = sys_renameat2(volumes_fd, temporary, volumes_fd, name, RENAME_NOREPLACE);
         if (r < 0)
                 (void)tree_remove(volumes_fd, temporary);
         return r;

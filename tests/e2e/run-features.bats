@@ -53,6 +53,21 @@ rows()
 END
 }
 
+@test "in a host box a caller whom /etc/passwd does not know has the name and home of his environment" {
+        [ "$(id -u)" = 0 ] || skip "needs root, to become somebody unknown"
+        zed=$(mktemp -d /tmp/coffer-zed.XXXXXX) # his way to the test's own directory is closed
+        chown 54321 "$zed"
+        run -0 setpriv --reuid 54321 --regid 54321 --clear-groups env -i PATH="$PATH" LOGNAME=zed \
+                HOME=/home/zed COFFER_HOME="$zed" "$COFFER_BIN_DIR/coffer" run --rm host -- \
+                sh -c 'echo "$(id -un) $HOME $(getent passwd zed)"'
+        [ "$output" = 'zed /home/zed zed:x:54321:54321::/home/zed:/bin/sh' ]
+        run -0 setpriv --reuid 54321 --regid 54321 --clear-groups env -i PATH="$PATH" \
+                LOGNAME='a:b' HOME=$'/x\ny' COFFER_HOME="$zed" "$COFFER_BIN_DIR/coffer" run --rm host -- \
+                sh -c 'echo "$(id -un) $HOME"'
+        [ "$output" = 'user /' ]
+        rm -r "$zed"
+}
+
 @test "a directory that is closed to the user can be the one to start in, as with Docker" {
         mkdir -m 700 "$root/closed"
         coffer run --rm -u user -w /closed "$image" sh -c 'pwd; id -u; ls 2>&1'
