@@ -12,7 +12,8 @@ struct coffer_error;
  * namespaces, a microVM fills it with a virtual machine.
  */
 
-#define ENGINE_PINNED_MAX 3
+/* Namespaces, and last the mount of coffer-init. */
+enum { ENGINE_PINNED_EXE = 3, ENGINE_PINNED_MAX };
 
 /**
  * struct engine_box - a launched box; STARTED or ERROR of its main process will come
@@ -21,8 +22,9 @@ struct coffer_error;
  * @main_pidfd:   main; owned
  * @posture:      owned; rows "control\tstate\tdetail" of what was enforced
  * @userns_fd:    in which the box's files can be removed; -1 when the caller needs none; owned
- * @pinned_fds:   namespaces, kept until the end has been told: taking them apart takes longer than
- * all the rest of the end, and concerns nobody any more; -1 for none; owned
+ * @pinned_fds:   kept until the end has been told: taking namespaces apart takes longer than all
+ * the rest of the end, closing a mount that is nowhere attached waits for an RCU grace period (3
+ * ms), and neither concerns anybody then; -1 for none; owned
  * @data:         the engine's own
  */
 struct engine_box {

@@ -29,6 +29,7 @@
 
 #define SETUP_TIMEOUT_MS 30000
 #define KILL_TIMEOUT_MS  10000
+#define INIT_STACK_BYTES (32 * 1024)
 
 struct ns_data {
         struct cgroup cgroup;
@@ -44,7 +45,8 @@ struct launch {
         struct ns_data *data;
         pid_t pid;
         int their_socket_fd;
-        int exe_fd; /* coffer-init, on a read-only mount of its own */
+        bool shares_memory; /* the supervisor with us, until it executes coffer-init */
+        int init_error;     /* negative errno of why it did not */
         int source_fds[PROTO_FDS_MAX];
         size_t source_count;
         struct coffer_error *err;
@@ -201,43 +203,49 @@ static int make_cgroup(struct launch *l)
 /* ----------------------------------------------------------------------------- the clone */
 
 /* A mount of coffer-init alone, read-only: no /proc/PID/exe of the box leads to a writable file. */
-static int lend_exe(struct launch *l)
+static int lend_exe(int from_fd, int *ret_fd)
 {
         struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID};
 
-        l->exe_fd = sys_open_tree(l->init_exe_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
-        if (l->exe_fd < 0)
-                return l->exe_fd;
-        return sys_mount_setattr(l->exe_fd, "", AT_EMPTY_PATH, &attr);
+        *ret_fd = sys_open_tree(from_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
+        if (*ret_fd < 0)
+                return *ret_fd;
+        return sys_mount_setattr(*ret_fd, "", AT_EMPTY_PATH, &attr);
 }
 
 /* In the box's mount namespace the descriptor from outside cannot be cloned; its path can. */
-static int lend_exe_by_path(struct launch *l)
+static int lend_exe_by_path(int from_fd, int *ret_fd)
 {
         char link[64], path[4096];
         ssize_t n;
         cleanup_close int fd = -EBADF;
 
-        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", l->init_exe_fd);
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", from_fd);
         n = readlink(link, path, sizeof(path) - 1);
         if (n < 0)
                 return -errno;
         path[n] = '\0';
         fd = sys_open(AT_FDCWD, path, O_PATH);
-        if (fd < 0)
-                return fd;
-        l->init_exe_fd = fd;
-        return lend_exe(l);
+        return fd < 0 ? fd : lend_exe(fd, ret_fd);
 }
 
+/*
+ * The new process until it executes coffer-init.  It shares the shim's memory, where it can, and
+ * runs beside it: a copy of the page tables and the faults that follow from it are 0.7 ms of a
+ * start where faults are dear.  So it makes system calls only, keeps its results on its own stack,
+ * and says what failed in init_error; errno, which is shared, is written by a call that fails, and
+ * then the start has failed.
+ */
 static _Noreturn void run_init(struct launch *l)
 {
         static char name[] = "coffer-init";
         char *argv[] = {name, NULL};
         char *envp[] = {NULL};
+        int exe_fd = l->box->pinned_fds[ENGINE_PINNED_EXE];
         char go;
         int r = 0;
 
+        (void)close(l->box->socket_fd);
         /* Until the id maps are written this process is nobody. */
         if (sys_read(l->their_socket_fd, &go, 1) != 1)
                 _exit(1);
@@ -250,48 +258,75 @@ static _Noreturn void run_init(struct launch *l)
         if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
                 r = -errno;
         if (r == 0 && !as_root(l))
-                r = lend_exe_by_path(l);
+                r = lend_exe_by_path(l->init_exe_fd, &exe_fd);
         if (r == 0 && dup2(l->their_socket_fd, CHILD_FIRST_FD) < 0)
                 r = -errno;
         if (r == 0) {
-                (void)syscall(SYS_execveat, l->exe_fd, "", argv, envp, AT_EMPTY_PATH);
+                (void)syscall(SYS_execveat, exe_fd, "", argv, envp, AT_EMPTY_PATH);
                 r = -errno;
         }
-        (void)error_set(l->err, r, "start coffer-init in the box");
-        (void)channel_send_error(l->their_socket_fd, 0, l->err, SETUP_TIMEOUT_MS);
+        if (l->shares_memory) {
+                l->init_error = r;
+        } else {
+                (void)error_set(l->err, r, "start coffer-init in the box");
+                (void)channel_send_error(l->their_socket_fd, 0, l->err, SETUP_TIMEOUT_MS);
+        }
         _exit(1);
+}
+
+static int enter_init(void *data)
+{
+        run_init(data);
+}
+
+#define NAMESPACES                                                                                 \
+        (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
+         CLONE_NEWCGROUP)
+
+/* clone3(2) alone can place a child in a cgroup, and has no way to give it a stack in C. */
+static pid_t clone_into(struct launch *l, int cgroup_fd)
+{
+        struct clone_args args = {
+                .flags = NAMESPACES | CLONE_PIDFD | CLONE_INTO_CGROUP,
+                .pidfd = (uint64_t)(uintptr_t)&l->box->pidfd,
+                .exit_signal = SIGCHLD,
+                .cgroup = (uint64_t)cgroup_fd,
+        };
+        pid_t pid = sys_clone3(&args);
+
+        if (pid == 0)
+                run_init(l);
+        return pid;
+}
+
+static pid_t clone_sharing(struct launch *l)
+{
+        static _Alignas(16) char stack[INIT_STACK_BYTES];
+        pid_t pid;
+
+        l->shares_memory = true;
+        pid = clone(enter_init, stack + sizeof(stack),
+                    NAMESPACES | CLONE_VM | CLONE_PIDFD | SIGCHLD, l, &l->box->pidfd);
+        return pid < 0 ? -errno : pid;
 }
 
 static int clone_supervisor(struct launch *l)
 {
+        int cgroup_fd = cgroup_birth_fd(&l->data->cgroup);
         int ends[2];
-        struct clone_args args = {
-                .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-                         CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD,
-                .pidfd = (uint64_t)(uintptr_t)&l->box->pidfd,
-                .exit_signal = SIGCHLD,
-        };
         int r;
 
-        if (cgroup_birth_fd(&l->data->cgroup) >= 0) {
-                args.flags |= CLONE_INTO_CGROUP;
-                args.cgroup = (uint64_t)cgroup_birth_fd(&l->data->cgroup);
-        }
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
                 return error_set(l->err, -errno, "create the supervisor's socket");
         l->box->socket_fd = ends[0];
         l->their_socket_fd = ends[1];
         if (as_root(l)) {
-                r = lend_exe(l);
+                r = lend_exe(l->init_exe_fd, &l->box->pinned_fds[ENGINE_PINNED_EXE]);
                 if (r < 0)
                         return say_as_root(l, r, "prepare coffer-init");
         }
 
-        l->pid = sys_clone3(&args);
-        if (l->pid == 0) {
-                (void)close(ends[0]);
-                run_init(l);
-        }
+        l->pid = cgroup_fd >= 0 ? clone_into(l, cgroup_fd) : clone_sharing(l);
         (void)close(ends[1]);
         if (l->pid >= 0)
                 return 0;
@@ -321,7 +356,7 @@ static int write_maps(struct launch *l)
 /* What costs time to take apart: about twenty mounts, a network stack, message queues. */
 static void pin_namespaces(struct launch *l)
 {
-        static const char *const names[ENGINE_PINNED_MAX] = {"mnt", "net", "ipc"};
+        static const char *const names[ENGINE_PINNED_EXE] = {"mnt", "net", "ipc"};
 
         for (size_t i = 0; i < ELEMENTS(names); i++) {
                 char path[64];
@@ -429,6 +464,8 @@ static int hear_ready(struct launch *l)
                         return r;
                 r = channel_recv(l->box->socket_fd, &f, SETUP_TIMEOUT_MS);
         }
+        if (r < 0 && l->init_error < 0)
+                return error_set(l->err, l->init_error, "start coffer-init in the box");
         if (r < 0)
                 return error_say(l->err, r, COFFER_ERROR_CONTROL,
                                  "the supervisor died in mid-setup");
@@ -525,7 +562,7 @@ static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
                 .pidfd = -EBADF,
                 .main_pidfd = -EBADF,
                 .userns_fd = -EBADF,
-                .pinned_fds = {-EBADF, -EBADF, -EBADF},
+                .pinned_fds = {-EBADF, -EBADF, -EBADF, -EBADF},
         };
         struct launch l = {
                 .box_id = box_id,
@@ -533,7 +570,6 @@ static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
                 .init_exe_fd = init_exe_fd,
                 .start = start,
                 .box = &box,
-                .exe_fd = -EBADF,
                 .err = err,
         };
         int r = 0;
@@ -546,7 +582,6 @@ static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
         for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++)
                 r = steps[i].run(&l);
 
-        close_fd(&l.exe_fd);
         for (size_t i = 0; i < l.source_count; i++)
                 close_fd(&l.source_fds[i]);
         wire_release(&msg_setup_table, &l.setup);
