@@ -9,8 +9,9 @@
  *   4  the stem enters the box's Landlock domain and clones main, PID 1 of the inner PID
  *      namespace; it makes the box's procfs (only it can) and the inner user namespace
  *                                                                  workload.c
- *   5  procfs is attached, the root entered, the old one detached
- *   6  main gets its ids and closes nested user namespaces, then /proc is masked
+ *   5  procfs is attached, the root entered
+ *   6  main gets its ids and closes nested user namespaces while the old root is detached, then
+ *      /proc is masked
  *   7  the supervisor gives up its rights                          self.c
  */
 
@@ -260,7 +261,6 @@ static int write_map(struct build *b, const char *name, uint32_t self)
 
 static int map_main(struct build *b)
 {
-        cleanup_with(frame_release) struct frame f = FRAME_INIT;
         int r = write_map(b, "uid_map", b->setup->inner_uid);
 
         if (r == 0)
@@ -270,7 +270,20 @@ static int map_main(struct build *b)
                 if (r < 0)
                         return error_set(b->err, r, "tell main its ids");
         }
-        return r < 0 ? r : hear_main(b, PROTO_OK, &f);
+        return r;
+}
+
+/* Meanwhile main becomes root of the box and closes nested user namespaces. */
+static int leave_host(struct build *b)
+{
+        return mount_leave(&b->root, b->err);
+}
+
+static int await_main(struct build *b)
+{
+        cleanup_with(frame_release) struct frame f = FRAME_INIT;
+
+        return hear_main(b, PROTO_OK, &f);
 }
 
 /*
@@ -355,6 +368,8 @@ static const struct {
         {"procfs",        attach_proc         },
         {"pivot",         enter_root          },
         {"ids of main",   map_main            },
+        {"old root",      leave_host          },
+        {"main's ids",    await_main          },
         {"low ports",     open_low_ports      },
         {"masks",         mask_proc           },
         {"namespaces",    hand_over_namespaces},

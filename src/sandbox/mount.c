@@ -626,6 +626,11 @@ int mount_enter(const struct msg_setup *setup, struct mount_root *root, struct c
                 return error_set(err, -errno, "enter the new root");
         if (syscall(SYS_pivot_root, ".", ".") < 0)
                 return error_set(err, -errno, "pivot_root");
+        return 0;
+}
+
+int mount_leave(struct mount_root *root, struct coffer_error *err)
+{
         /* The old root, the scratch on top of it, now lies over the new one (pivot_root(2)). */
         if (umount2(".", MNT_DETACH) < 0)
                 return error_set(err, -errno, "detach the old root");

@@ -93,8 +93,15 @@ int mount_make_proc(int *ret_fd, struct coffer_error *err);
 int mount_attach_proc(const struct msg_setup *setup, struct mount_root *root, int proc_fd,
                       struct coffer_error *err);
 
-/** mount_enter() - pivot_root into the new root and detach the old one and the scratch */
+/** mount_enter() - pivot_root into the new root; mount_leave() has to follow */
 int mount_enter(const struct msg_setup *setup, struct mount_root *root, struct coffer_error *err);
 
-/** mount_mask() - hide and make read-only what the ops say, and close @root; after mount_enter() */
+/**
+ * mount_leave() - detach the old root and the scratch: from here on nothing of the host is there
+ *
+ * Waits for an RCU grace period, which may take a millisecond.
+ */
+int mount_leave(struct mount_root *root, struct coffer_error *err);
+
+/** mount_mask() - hide and make read-only what the ops say, and close @root; after mount_leave() */
 int mount_mask(const struct msg_setup *setup, struct mount_root *root, struct coffer_error *err);

@@ -700,6 +700,7 @@ static int enter(void)
         NEED(mount_make_proc(&proc_fd, &s.err) == 0);
         NEED(mount_attach_proc(&s.setup, &s.root, proc_fd, &s.err) == 0);
         NEED(mount_enter(&s.setup, &s.root, &s.err) == 0);
+        NEED(mount_leave(&s.root, &s.err) == 0);
         NEED(mount_mask(&s.setup, &s.root, &s.err) == 0);
         NEED(s.root.root_fd < 0 && s.root.null_fd < 0 && s.root.old_fd < 0 &&
              s.root.scratch_fd < 0);
@@ -867,6 +868,7 @@ static int mask_through_a_symlink(void)
         NEED(mount_make_proc(&proc_fd, &s.err) == 0);
         NEED(mount_attach_proc(&s.setup, &s.root, proc_fd, &s.err) == 0);
         NEED(mount_enter(&s.setup, &s.root, &s.err) == 0);
+        NEED(mount_leave(&s.root, &s.err) == 0);
         NEED(mount_mask(&s.setup, &s.root, &s.err) == -ELOOP);
         NEED(strstr(s.err.msg, "mask at '/proc/self/environ'"));
         return 0;
