@@ -26,7 +26,8 @@
 #include "proto/channel.h"
 
 #define SEND_TIMEOUT_MS 10000
-#define PROCS_MAX       4096 /* at once, of one box, started by a client */
+#define PROCS_MAX       4096  /* at once, of one box, started by a client */
+#define EARLY_BYTES     32768 /* surely fit into an empty socket (net.core.wmem_default) */
 
 /* A process that a client asked for. */
 struct proc {
@@ -188,11 +189,19 @@ static int add_proc(struct server *s, uint32_t stream, pid_t pid, int socket_fd,
         return 0;
 }
 
-static int clone_exec(struct server *s, uint32_t stream, struct proc **ret,
-                      struct coffer_error *err)
+/* What to run lies in the socket when the process is born, if there is room: it need not wait. */
+static bool send_early(int socket_fd, const struct buf *process)
+{
+        return process->size <= EARLY_BYTES &&
+               channel_forward(socket_fd, PROTO_SPAWN, 0, process, SEND_TIMEOUT_MS) == 0;
+}
+
+static int clone_exec(struct server *s, uint32_t stream, const struct buf *process,
+                      struct proc **ret, struct coffer_error *err)
 {
         cleanup_close int ours = -EBADF;
         cleanup_close int theirs = -EBADF;
+        bool sent;
         int ends[2];
         pid_t pid = 0;
         int r;
@@ -203,6 +212,7 @@ static int clone_exec(struct server *s, uint32_t stream, struct proc **ret,
                 return error_set(err, -errno, "create a socket");
         ours = ends[0];
         theirs = ends[1];
+        sent = send_early(ours, process);
         r = s->main_gone ? -ESRCH : stem_clone_exec(s->box.stem_fd, theirs, &pid);
         if (r == -ESRCH)
                 return error_say(err, r, COFFER_ERROR_STATE, "the box is not running");
@@ -215,6 +225,9 @@ static int clone_exec(struct server *s, uint32_t stream, struct proc **ret,
         r = add_proc(s, stream, pid, ours, ret);
         if (r < 0)
                 return error_set(err, r, "keep track of a process");
+        /* If it is dead already its exit says so. */
+        if (!sent)
+                (void)channel_forward(ours, PROTO_SPAWN, 0, process, SEND_TIMEOUT_MS);
         (void)take_fd(&ours);
         return 0;
 }
@@ -233,12 +246,10 @@ static void spawn(struct server *s, const struct frame *f)
                 tell_error(stream, &err);
                 return;
         }
-        if (!p && clone_exec(s, stream, &p, &err) < 0) {
+        if (p)
+                (void)channel_forward(p->socket_fd, PROTO_SPAWN, 0, &f->payload, SEND_TIMEOUT_MS);
+        else if (clone_exec(s, stream, &f->payload, &p, &err) < 0)
                 tell_error(stream, &err);
-                return;
-        }
-        /* If it is dead already its exit says so. */
-        (void)channel_forward(p->socket_fd, PROTO_SPAWN, 0, &f->payload, SEND_TIMEOUT_MS);
 }
 
 static void signal_proc(struct server *s, const struct frame *f)
@@ -280,7 +291,7 @@ static void reaped(struct server *s, pid_t pid, const siginfo_t *info)
         while (p && p->pid != pid)
                 p = p->next;
         if (!p) {
-                if (pid == s->box.stem_pid)
+                if (pid == s->box.stem_pid && !s->main_gone)
                         end_box(1);
                 return; /* a stray of the outer namespace */
         }
@@ -290,8 +301,11 @@ static void reaped(struct server *s, pid_t pid, const siginfo_t *info)
                         stop_hearing(p);
         m.status =
                 (uint32_t)(info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status);
-        if (p->stream == 0)
+        if (p->stream == 0) {
                 s->main_gone = true;
+                /* Nobody is cloned from it any more: it may die while we tell and end. */
+                (void)kill(s->box.stem_pid, SIGKILL);
+        }
         if (!p->failed)
                 tell(PROTO_EXITED, p->stream, &m, NULL, 0);
         proc_free(p);
