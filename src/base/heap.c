@@ -74,9 +74,11 @@ static uint32_t class_for(size_t size)
         size_t bytes = size < STEP_BYTES ? 2 * STEP_BYTES : size + HEADER_BYTES;
         uint32_t order = STEPS;
 
+        if (bytes < size)
+                return CLASS_LARGE; /* which will not be had */
         if (bytes <= (size_t)STEP_BYTES * STEPS)
                 return (uint32_t)((bytes + STEP_BYTES - 1) / STEP_BYTES) - 1;
-        while (order < CLASSES && (class_bytes(order) < bytes || bytes < size))
+        while (order < CLASSES && class_bytes(order) < bytes)
                 order++;
         return order;
 }
