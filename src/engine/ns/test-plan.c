@@ -343,6 +343,7 @@ TEST(every_box_has_these_mounts_whatever_its_root)
                 for (size_t i = 0; spec_read_only_paths[i]; i++)
                         t_true(find(&s, MOUNT_OP_READ_ONLY, spec_read_only_paths[i]) != NULL);
                 t_true(find(&s, MOUNT_OP_MASK, "/proc/kcore") != NULL);
+                t_true(find(&s, MOUNT_OP_MASK, "/proc/kallsyms") != NULL);
                 t_true(find(&s, MOUNT_OP_READ_ONLY, "/proc/sys") != NULL);
         }
 }
