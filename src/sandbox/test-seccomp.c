@@ -522,6 +522,7 @@ static int call_i386(void)
 {
         long r;
 
+        (void)signal(SIGSEGV, SIG_DFL); /* cmocka's would end this as if nothing were */
         NEED(install() == 0);
         __asm__ volatile("int $0x80" : "=a"(r) : "a"(20 /* getpid */) : "memory");
         return r > 0 ? 0 : 1;

@@ -214,23 +214,53 @@ static int x32_call(struct attempt *a)
         return syscall(X32_BIT | SYS_getpid) < 0 ? -errno : DONE;
 }
 
-static int i386_call(struct attempt *a)
-{
-        long r = I386_GETPID;
+/* A kernel that was built without the entry answers with SIGSEGV. */
+static sigjmp_buf no_entry;
 
-        __asm__ volatile("int $0x80" : "+a"(r) : : "memory", "r8", "r9", "r10", "r11");
-        return r < 0 ? (int)r : DONE;
+static void on_no_entry(int signal)
+{
+        siglongjmp(no_entry, 1);
 }
 
-static int i386_socketcall(struct attempt *a)
+static long int80(long nr)
 {
-        long r = I386_SOCKETCALL;
+        long r = nr;
 
         __asm__ volatile("int $0x80"
                          : "+a"(r)
                          : "b"(0L), "c"(0L)
                          : "memory", "r8", "r9", "r10", "r11");
-        return r == -EINVAL ? attempt_say(a, DONE, "let in") : (int)r;
+        return r;
+}
+
+static int try_int80(struct attempt *a, long nr, long *ret_answer)
+{
+        struct sigaction action = {.sa_handler = on_no_entry};
+
+        if (sigsetjmp(no_entry, 1) != 0)
+                return attempt_say(a, NOTHING, "no i386 entry in this kernel");
+        if (sigaction(SIGSEGV, &action, NULL) < 0)
+                return attempt_say(a, NOTHING, "sigaction: %s", ending_name(-errno));
+        *ret_answer = int80(nr);
+        return 0;
+}
+
+static int i386_call(struct attempt *a)
+{
+        long answer = 0;
+        int r = try_int80(a, I386_GETPID, &answer);
+
+        return r != 0 ? r : answer < 0 ? (int)answer : DONE;
+}
+
+static int i386_socketcall(struct attempt *a)
+{
+        long answer = 0;
+        int r = try_int80(a, I386_SOCKETCALL, &answer);
+
+        if (r != 0)
+                return r;
+        return answer == -EINVAL ? attempt_say(a, DONE, "let in") : (int)answer;
 }
 #endif
 
