@@ -239,7 +239,12 @@ static uint64_t caps_of(const struct job *j)
 
 static int step_bounding(struct job *j)
 {
-        return caps_clear_bounding(caps_of(j), &j->err);
+        int r = caps_clear_bounding(caps_of(j), &j->err);
+
+        if (r == 0 || !j->in->bounding_stays)
+                return r;
+        j->err = (struct coffer_error){0};
+        return 0;
 }
 
 static int step_securebits(struct job *j)
@@ -252,9 +257,13 @@ static int step_ids(struct job *j)
         return ids_become(j->user.uid, j->user.gid, &j->err);
 }
 
+/*
+ * Who is not root holds none, as with Docker: what was added is in the bounding set and in the
+ * filter, and comes to life for nobody but root.
+ */
 static int step_capabilities(struct job *j)
 {
-        int r = caps_set(caps_of(j), &j->err);
+        int r = caps_set(j->user.uid == 0 ? j->p.caps_root : 0, &j->err);
 
         return r < 0 ? r : ids_verify_no_return(j->user.uid, j->user.gid, &j->err);
 }
@@ -274,7 +283,13 @@ static int step_close(struct job *j)
                         return error_set(&j->err, -errno, "place the status socket");
                 j->socket_fd = 3;
         }
+        /* A witness, since a sandbox around us may say "done" and do nothing. */
+        if (dup3(3, 4, O_CLOEXEC) < 0)
+                return error_set(&j->err, -errno, "close descriptors");
         r = sys_close_range(4, ~0U, 0);
+        if (r == 0 && fcntl(4, F_GETFD) >= 0)
+                return error_say(&j->err, -EPERM, COFFER_ERROR_CONTROL,
+                                 "descriptors: were closed and stayed open");
         return r < 0 ? error_set(&j->err, r, "close descriptors") : 0;
 }
 
@@ -283,13 +298,7 @@ static int step_close(struct job *j)
  * root is the one who is refused, as on NFS, the user tries again.
  */
 static int step_directory_as_root(struct job *j)
-        /* A witness, since a sandbox around us may say "done" and do nothing. */
-        if (dup3(3, 4, O_CLOEXEC) < 0)
-                return error_set(&j->err, -errno, "close descriptors");
 {
-        if (r == 0 && fcntl(4, F_GETFD) >= 0)
-                return error_say(&j->err, -EPERM, COFFER_ERROR_CONTROL,
-                                 "descriptors: were closed and stayed open");
         j->in_directory = chdir(j->p.cwd[0] ? j->p.cwd : "/") == 0;
         return 0;
 }
