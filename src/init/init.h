@@ -23,16 +23,18 @@
 
 /**
  * struct inside - what every process cloned from the stem inherits from the supervisor
- * @setup:     as received
- * @devpts_fd: the box's devpts, -1 for none
- * @null_fd:   /dev/null, read-write
- * @userns_fd: the inner user namespace; -1 in main, which makes it
+ * @setup:          as received
+ * @devpts_fd:      the box's devpts, -1 for none
+ * @null_fd:        /dev/null, read-write
+ * @userns_fd:      the inner user namespace; -1 in main, which makes it
+ * @bounding_stays: the bounding set cannot be cleared here, and the caller said that it may stay
  */
 struct inside {
         struct msg_setup setup;
         int devpts_fd;
         int null_fd;
         int userns_fd;
+        bool bounding_stays;
 };
 
 /* ------------------------------------------------------------------------------- stem.c */

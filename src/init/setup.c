@@ -23,6 +23,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -30,6 +31,7 @@
 #include "base/sys.h"
 #include "init/self.h"
 #include "proto/channel.h"
+#include "sandbox/caps.h"
 #include "sandbox/landlock.h"
 #include "sandbox/mount.h"
 #include "sandbox/netns.h"
@@ -44,6 +46,7 @@ struct build {
         int main_dir_fd; /* main in the host's procfs */
         int ruleset_fd;
         struct strv *posture;
+        struct coffer_error bounding; /* why its set cannot be cleared */
         struct coffer_error *err;
 };
 
@@ -143,6 +146,42 @@ static int landlock(struct build *b)
                 return r;
         }
         return strv_addf(b->posture, "landlock\tdegraded\t%s", b->err->msg);
+}
+
+/* In a child, since it is done for good: what it says, or nothing when all were dropped. */
+static int try_clear_bounding(struct coffer_error *ret_why)
+{
+        int ends[2];
+        ssize_t n;
+        pid_t pid;
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return -errno;
+        pid = fork();
+        if (pid == 0) {
+                struct coffer_error why = {0};
+
+                if (caps_clear_bounding(0, &why) < 0)
+                        (void)sys_write_all(ends[1], &why, sizeof(why));
+                else
+                        (void)sys_write_all(ends[1], "", 1);
+                _exit(0);
+        }
+        (void)close(ends[1]);
+        n = pid < 0 ? -1 : sys_read_full(ends[0], ret_why, sizeof(*ret_why));
+        (void)close(ends[0]);
+        if (pid > 0)
+                (void)waitpid(pid, NULL, 0);
+        return n == 1 ? 1 : n == (ssize_t)sizeof(*ret_why) ? 0 : -EIO;
+}
+
+/* Only where it may be lacking is it tried beforehand: else main finds out, and does not start. */
+static int bounding_set(struct build *b)
+{
+        int r = may_lack(b, "bounding-set") ? try_clear_bounding(&b->bounding) : 1;
+
+        b->box->inside.bounding_stays = r == 0;
+        return r < 0 ? error_set(b->err, r, "try to clear the bounding set") : 0;
 }
 
 static int start_stem(struct build *b)
@@ -333,8 +372,11 @@ static int tell_posture(struct build *b)
         (void)strv_addf(b->posture, "pidns\tenforced\tmain is PID 1; the supervisor is not in it");
         (void)strv_addf(b->posture, "mount-root\tenforced\t%s",
                         b->setup->root_read_only ? "own root, read-only" : "own root");
-        (void)strv_addf(b->posture,
-                        "bounding-set\tenforced\tread back bit by bit before each execve");
+        if (b->box->inside.bounding_stays)
+                (void)strv_addf(b->posture, "bounding-set\tdegraded\t%s", b->bounding.msg);
+        else
+                (void)strv_addf(b->posture,
+                                "bounding-set\tenforced\tread back bit by bit before each execve");
         (void)strv_addf(b->posture, "capabilities\tenforced\tno ambient, no inheritable ones");
         (void)strv_addf(b->posture, "no-new-privs\tenforced\t");
         (void)strv_addf(b->posture, "seccomp\tenforced\tallow-list, %zu instructions",
@@ -356,6 +398,7 @@ static const struct {
         int (*run)(struct build *b);
 } steps[] = {
         {"receive",       receive             },
+        {"bounding set",  bounding_set        },
         {"stem",          start_stem          },
         {"ask placing",   ask_for_placing     },
         {"sources",       open_sources        },

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -112,11 +113,25 @@ static int enter(struct inside *in, int fds[FDS_MAX])
 
 static int confine(struct inside *in, int fds[FDS_MAX], struct coffer_error *err)
 {
+        int r;
+
         in->devpts_fd = take_fd(&fds[FD_DEVPTS]);
         in->null_fd = take_fd(&fds[FD_NULL]);
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return error_set(err, -errno, "set no_new_privs");
-        return fds[FD_RULESET] < 0 ? 0 : landlock_enforce(fds[FD_RULESET], err);
+        if (fds[FD_RULESET] < 0)
+                return 0;
+        r = landlock_enforce(fds[FD_RULESET], err);
+        if (r < 0)
+                return r;
+        /*
+         * A sandbox around us may say "done" and do nothing.  In a domain nobody mounts; outside of
+         * one we may, and no mount here is shared any more.
+         */
+        if (mount(NULL, "/", NULL, MS_PRIVATE, NULL) == 0 || errno != EPERM)
+                return error_say(err, -EPERM, COFFER_ERROR_CONTROL,
+                                 "landlock: the domain was entered and does not hold");
+        return 0;
 }
 
 static void close_fds(int fds[FDS_MAX])
@@ -170,11 +185,15 @@ static _Noreturn void stem_main(const struct inside *from, int socket_fd)
 {
         struct inside in = *from;
         struct answer answer = {0};
+        struct request request;
+        int fds[FDS_MAX];
         int r = self_become_supervisor(&in.setup, &answer.err);
 
         if (r == 0)
                 serve(&in, socket_fd, 0);
-        answer.pid = r; /* to the first request */
+        /* Heard before it is answered: ending with something unread loses what was written. */
+        (void)recv_fds(socket_fd, &request, sizeof(request), fds);
+        answer.pid = r;
         (void)send_fds(socket_fd, &answer, sizeof(answer), NULL, 0);
         _exit(1);
 }

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -216,6 +217,14 @@ static int step_groups(struct job *j)
 
         if (r < 0 || answer == IDS_GROUPS_SET)
                 return r;
+        /* With ids to give out, groups can be set: else the caller's would stay. */
+        if (j->in->setup.id_count > 1) {
+                (void)error_say(&j->err, -EPERM, COFFER_ERROR_CONTROL,
+                                "groups: the caller's cannot be given up");
+                error_hint(&j->err, "something around coffer refuses setgroups: start it outside "
+                                    "that sandbox");
+                return -EPERM;
+        }
         /* A single-id map: whether that may be was decided before the box was made. */
         if (j->user.group_count == 0)
                 return 0;
@@ -230,7 +239,12 @@ static uint64_t caps_of(const struct job *j)
 
 static int step_bounding(struct job *j)
 {
-        return caps_clear_bounding(caps_of(j), &j->err);
+        int r = caps_clear_bounding(caps_of(j), &j->err);
+
+        if (r == 0 || !j->in->bounding_stays)
+                return r;
+        j->err = (struct coffer_error){0};
+        return 0;
 }
 
 static int step_securebits(struct job *j)
@@ -243,9 +257,13 @@ static int step_ids(struct job *j)
         return ids_become(j->user.uid, j->user.gid, &j->err);
 }
 
+/*
+ * Who is not root holds none, as with Docker: what was added is in the bounding set and in the
+ * filter, and comes to life for nobody but root.
+ */
 static int step_capabilities(struct job *j)
 {
-        int r = caps_set(caps_of(j), &j->err);
+        int r = caps_set(j->user.uid == 0 ? j->p.caps_root : 0, &j->err);
 
         return r < 0 ? r : ids_verify_no_return(j->user.uid, j->user.gid, &j->err);
 }
@@ -265,7 +283,13 @@ static int step_close(struct job *j)
                         return error_set(&j->err, -errno, "place the status socket");
                 j->socket_fd = 3;
         }
+        /* A witness, since a sandbox around us may say "done" and do nothing. */
+        if (dup3(3, 4, O_CLOEXEC) < 0)
+                return error_set(&j->err, -errno, "close descriptors");
         r = sys_close_range(4, ~0U, 0);
+        if (r == 0 && fcntl(4, F_GETFD) >= 0)
+                return error_say(&j->err, -EPERM, COFFER_ERROR_CONTROL,
+                                 "descriptors: were closed and stayed open");
         return r < 0 ? error_set(&j->err, r, "close descriptors") : 0;
 }
 
@@ -324,7 +348,15 @@ static int step_reaper(struct job *j)
 
 static int step_seccomp(struct job *j)
 {
-        return seccomp_install(j->in->setup.bpf.data, j->in->setup.bpf.size, &j->err);
+        int r = seccomp_install(j->in->setup.bpf.data, j->in->setup.bpf.size, &j->err);
+
+        if (r < 0)
+                return r;
+        /* A sandbox around us may say "done" and do nothing.  Only our filter refuses this one. */
+        if (personality(READ_IMPLIES_EXEC) >= 0 || errno != EPERM)
+                return error_say(&j->err, -EPERM, COFFER_ERROR_CONTROL,
+                                 "seccomp: the filter was installed and does not filter");
+        return 0;
 }
 
 /* One row per step, in the order they happen; the posture's word for what it enforces. */

@@ -108,7 +108,7 @@ static void hint_cause(struct coffer_error *err)
         }
         if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2) { /* SECCOMP_MODE_FILTER */
                 error_hint(err, "a seccomp filter around coffer refuses it: start coffer outside "
-                                "that sandbox, or let the filter allow prctl(PR_CAPBSET_DROP)");
+                                "that sandbox, or let its filter allow prctl(2)");
                 return;
         }
         fd = sys_open(AT_FDCWD, "/proc/self/attr/current", O_RDONLY);

@@ -17,6 +17,8 @@
 #define TTY_LINE_DISCIPLINE  0x5423U /* TIOCSETD */
 #define PERSONALITY_QUERY    UINT32_MAX
 #define PERSONALITY_HARMLESS 0x00060008U /* PER_LINUX32, UNAME26, ADDR_NO_RANDOMIZE */
+#define PRCTL_MEMORY_MAP     35U         /* PR_SET_MM */
+#define PRCTL_CORE           62U         /* PR_SCHED_CORE */
 
 /*
  * Families that stay within the box's own namespaces.  Others are answered as if the kernel had
@@ -82,8 +84,25 @@ static const struct seccomp_check harmless_personality = {
 };
 
 /*
+ * Moving the marks of its own memory map is for checkpoints, and hides what the host reads in
+ * /proc/PID; core scheduling keeps the other threads of a processor idle, the neighbours' too.
+ */
+static const struct seccomp_test prctl_tests[] = {
+        {0, WHOLE, PRCTL_MEMORY_MAP, false},
+        {0, WHOLE, PRCTL_CORE,       false},
+};
+static const struct seccomp_check no_map_or_core = {
+        .tests = prctl_tests,
+        .count = ELEMENTS(prctl_tests),
+        .deny_match = true,
+        .deny_errno = EPERM,
+};
+
+/*
  * What a boxed process may call.  A row allows; what has no row fails with EPERM.  Rows with a
  * capability count only for boxes that keep it, over their own user namespace.
+ *
+ * uretprobe and uprobe are trampolines of the kernel's, which since 6.14 it shows to no filter.
  *
  * Left out on purpose:
  *   io_uring_*             opens and sends past this filter (its SOCKET operation, for one)
@@ -370,7 +389,6 @@ static const struct seccomp_rule plain_rules[] = {
         {"getcpu",                  ALWAYS            },
         {"getrandom",               ALWAYS            },
         {"arch_prctl",              ALWAYS            },
-        {"prctl",                   ALWAYS            },
         {"set_thread_area",         ALWAYS            },
         {"get_thread_area",         ALWAYS            },
         {"rseq",                    ALWAYS            },
@@ -447,6 +465,7 @@ static const struct seccomp_rule checked_rules[] = {
         {"unshare",     CAP_SYS_ADMIN, &no_userns,            0     },
         {"ioctl",       ALWAYS,        &no_tty_tricks,        0     },
         {"personality", ALWAYS,        &harmless_personality, 0     },
+        {"prctl",       ALWAYS,        &no_map_or_core,       0     },
 };
 
 static const struct seccomp_profile plain = {.rules = plain_rules, .count = ELEMENTS(plain_rules)};

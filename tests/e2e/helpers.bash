@@ -174,9 +174,10 @@ remove_boxes()
 # Processes of coffer whose home is this test's: their descriptors lie in it.
 processes()
 {
-        local proc
+        local proc name
         for proc in /proc/[0-9]*; do
-                case $(cat "$proc/comm" 2> /dev/null) in
+                { read -r name < "$proc/comm"; } 2> /dev/null || continue
+                case $name in
                 coffer | coffer-*) ;;
                 *) continue ;;
                 esac

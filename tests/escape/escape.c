@@ -192,7 +192,8 @@ static int usage(void)
                         "       escape bait DIR WORD SOCKET  on the host, until stdin ends\n"
                         "       escape swap A B              on the host, until killed\n"
                         "       escape watch-exe STOP-FILE   in a box, during execs\n"
-                        "       escape who|hold\n");
+                        "       escape without CALL ERRNO COMMAND...  on the host\n"
+                        "       escape rights|who|hold\n");
         return 2;
 }
 
@@ -215,6 +216,10 @@ int main(int argc, char **argv)
                 return watch_exe_main(argv[2]);
         if (str_eq(verb, "who") && argc == 2)
                 return who_main();
+        if (str_eq(verb, "rights") && argc == 2)
+                return rights_main();
+        if (str_eq(verb, "without") && argc >= 5)
+                return without_main(argv[2], (unsigned)atoi(argv[3]), argv + 4);
         if (str_eq(verb, "hold") && argc == 2)
                 return hold_main();
         return usage();

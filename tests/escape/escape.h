@@ -19,3 +19,16 @@ int who_main(void);
 
 /** watch_exe_main() - in a box: try to write to what others run until @stop exists; exit status */
 int watch_exe_main(const char *stop);
+
+/** rights_main() - prints ids, groups, capabilities, securebits and modes, "uid=0,0,0,0 …" */
+int rights_main(void);
+
+/**
+ * without_main() - run a program for which a call fails, or seems to be done
+ * @name:    a row of the table in rights.c
+ * @answer:  errno that the call gets; 0: "done", and it was not
+ * @command: what to run
+ *
+ * Return: exit status, if it cannot be run.
+ */
+int without_main(const char *name, unsigned answer, char **command);

@@ -13,9 +13,12 @@
 #include <linux/bpf.h>
 #include <linux/io_uring.h>
 #include <linux/perf_event.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fanotify.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
@@ -134,6 +137,7 @@ static unsigned lsm_size = sizeof(lsm_ids);
 #define KEYRING_ID            0
 #define USER_KEYRING          (-4)
 #define READ_IMPLIES_EXEC_BIT 0x0400000
+#define CORE_SCHEDULING       62 /* PR_SCHED_CORE; not in musl 1.2.3 */
 #define LOG_READ_ALL          3
 #define REPORT_FID            0x200
 
@@ -162,6 +166,10 @@ CALL_ROW(reboot_call, SYS_reboot, EINVAL, 0, 0, 0, 0, 0);
 CALL_ROW(syslog_call, SYS_syslog, 0, 0, LOG_READ_ALL, (long)log_text, sizeof(log_text));
 CALL_ROW(fanotify_call, SYS_fanotify_init, 0, 0, FAN_CLASS_NOTIF | REPORT_FID, O_RDONLY);
 CALL_ROW(personality_call, SYS_personality, 0, 0, READ_IMPLIES_EXEC_BIT);
+CALL_ROW(prctl_map_call, SYS_prctl, EINVAL, 0, PR_SET_MM, PR_SET_MM_MAP_SIZE, (long)log_text);
+CALL_ROW(prctl_map_high_call, SYS_prctl, EINVAL, 0, 0x100000000 | PR_SET_MM, PR_SET_MM_MAP_SIZE,
+         (long)log_text);
+CALL_ROW(prctl_core_call, SYS_prctl, EINVAL, ENODEV, CORE_SCHEDULING, 1, 0, 0, 0);
 CALL_ROW(vhangup_call, SYS_vhangup, 0, 0, 0);
 CALL_ROW(move_pages_call, SYS_move_pages, 0, 0, 0, 0, 0, 0, 0, 0);
 CALL_ROW(migrate_pages_call, SYS_migrate_pages, EINVAL, 0, 0, 0, 0, 0);
@@ -206,23 +214,53 @@ static int x32_call(struct attempt *a)
         return syscall(X32_BIT | SYS_getpid) < 0 ? -errno : DONE;
 }
 
-static int i386_call(struct attempt *a)
-{
-        long r = I386_GETPID;
+/* A kernel that was built without the entry answers with SIGSEGV. */
+static sigjmp_buf no_entry;
 
-        __asm__ volatile("int $0x80" : "+a"(r) : : "memory", "r8", "r9", "r10", "r11");
-        return r < 0 ? (int)r : DONE;
+static void on_no_entry(int signal)
+{
+        siglongjmp(no_entry, 1);
 }
 
-static int i386_socketcall(struct attempt *a)
+static long int80(long nr)
 {
-        long r = I386_SOCKETCALL;
+        long r = nr;
 
         __asm__ volatile("int $0x80"
                          : "+a"(r)
                          : "b"(0L), "c"(0L)
                          : "memory", "r8", "r9", "r10", "r11");
-        return r == -EINVAL ? attempt_say(a, DONE, "let in") : (int)r;
+        return r;
+}
+
+static int try_int80(struct attempt *a, long nr, long *ret_answer)
+{
+        struct sigaction action = {.sa_handler = on_no_entry};
+
+        if (sigsetjmp(no_entry, 1) != 0)
+                return attempt_say(a, NOTHING, "no i386 entry in this kernel");
+        if (sigaction(SIGSEGV, &action, NULL) < 0)
+                return attempt_say(a, NOTHING, "sigaction: %s", ending_name(-errno));
+        *ret_answer = int80(nr);
+        return 0;
+}
+
+static int i386_call(struct attempt *a)
+{
+        long answer = 0;
+        int r = try_int80(a, I386_GETPID, &answer);
+
+        return r != 0 ? r : answer < 0 ? (int)answer : DONE;
+}
+
+static int i386_socketcall(struct attempt *a)
+{
+        long answer = 0;
+        int r = try_int80(a, I386_SOCKETCALL, &answer);
+
+        if (r != 0)
+                return r;
+        return answer == -EINVAL ? attempt_say(a, DONE, "let in") : (int)answer;
 }
 #endif
 
@@ -272,7 +310,7 @@ const struct attack kernel_attacks[] = {
                -EACCES, -EPERM),
         ATTACK("kcore", "/proc/kcore", "reads the kernel's memory", "masked, user namespace",
                masked_paths, NULL, PLAIN, NULL, HELD),
-        ATTACK("kallsyms", "/proc/kallsyms", "learns where the kernel lies", "user namespace",
+        ATTACK("kallsyms", "/proc/kallsyms", "learns where the kernel lies", "masked",
                kernel_symbols, NULL, PLAIN, NULL, HELD, -ENOENT, -EACCES, -EPERM),
         CALL("add-key", "keyrings", "adds a key: keyrings have no namespace", &add_key_call),
         CALL("request-key", "keyrings", "asks the host for a key", &request_key_call),
@@ -308,6 +346,12 @@ const struct attack kernel_attacks[] = {
         CALL("fanotify", "fanotify_init(2)", "watches a whole file system", &fanotify_call),
         CALL("personality", "READ_IMPLIES_EXEC", "makes all its memory executable",
              &personality_call),
+        CALL("memory-map", "PR_SET_MM", "moves what the host reads as its command line",
+             &prctl_map_call),
+        CALL("memory-map-high", "CVE-2019-10063's class",
+             "the same with a bit above the option's 32", &prctl_map_high_call),
+        CALL("core-scheduling", "PR_SCHED_CORE", "keeps the neighbours off its processor",
+             &prctl_core_call),
         ATTACK("vhangup", "vhangup(2)", "hangs up a terminal", "seccomp", try_call, &vhangup_call,
                FRESH, arrange_session, -EPERM),
 #ifdef __x86_64__

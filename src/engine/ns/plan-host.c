@@ -23,9 +23,17 @@
 /* On a merged-/usr system these are symlinks, which are made again; else they are bound. */
 static const char *const top_dirs[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
 
+/* Without openssl.cnf and java.security neither program does anything. */
 static const char *const etc_files[] = {
-        "/etc/nsswitch.conf", "/etc/ld.so.cache", "/etc/ssl/certs",
-        "/etc/alternatives",  "/etc/localtime",
+        "/etc/nsswitch.conf",
+        "/etc/ld.so.cache",
+        "/etc/ssl/certs",
+        "/etc/ssl/openssl.cnf",
+        "/etc/alternatives",
+        "/etc/localtime",
+        "/etc/java-17-openjdk/security",
+        "/etc/java-21-openjdk/security",
+        "/etc/java-25-openjdk/security",
 };
 
 static const struct {

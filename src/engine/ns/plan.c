@@ -169,6 +169,12 @@ static void add_dev(struct plan *p)
         plan_op(p, MOUNT_OP_MQUEUE, "/dev/mqueue", "", NO_THING);
 }
 
+/*
+ * Where the kernel lies: a host that lets everybody use perf (kernel.perf_event_paranoid below 2)
+ * tells everybody.  Docker's list, and with it config.json, has them not.
+ */
+static const char *const address_paths[] = {"/proc/kallsyms", "/proc/modules"};
+
 static void add_kernel_dirs(struct plan *p)
 {
         plan_op(p, MOUNT_OP_PROC, "/proc", "", 0);
@@ -177,6 +183,8 @@ static void add_kernel_dirs(struct plan *p)
         /* The same lists as in config.json. */
         for (size_t i = 0; spec_masked_paths[i]; i++)
                 plan_op(p, MOUNT_OP_MASK, spec_masked_paths[i], "", 0);
+        for (size_t i = 0; i < ELEMENTS(address_paths); i++)
+                plan_op(p, MOUNT_OP_MASK, address_paths[i], "", 0);
         for (size_t i = 0; spec_read_only_paths[i]; i++)
                 plan_op(p, MOUNT_OP_READ_ONLY, spec_read_only_paths[i], "", 0);
 }

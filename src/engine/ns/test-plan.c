@@ -208,8 +208,12 @@ TEST(a_host_root_shows_the_hosts_programs_read_only_and_nothing_else)
                 "/etc/nsswitch.conf",
                 "/etc/ld.so.cache",
                 "/etc/ssl/certs",
+                "/etc/ssl/openssl.cnf",
                 "/etc/alternatives",
                 "/etc/localtime",
+                "/etc/java-17-openjdk/security",
+                "/etc/java-21-openjdk/security",
+                "/etc/java-25-openjdk/security",
         };
         cleanup_with(scene_release) struct scene s;
         const struct msg_source *sources;
@@ -343,6 +347,7 @@ TEST(every_box_has_these_mounts_whatever_its_root)
                 for (size_t i = 0; spec_read_only_paths[i]; i++)
                         t_true(find(&s, MOUNT_OP_READ_ONLY, spec_read_only_paths[i]) != NULL);
                 t_true(find(&s, MOUNT_OP_MASK, "/proc/kcore") != NULL);
+                t_true(find(&s, MOUNT_OP_MASK, "/proc/kallsyms") != NULL);
                 t_true(find(&s, MOUNT_OP_READ_ONLY, "/proc/sys") != NULL);
         }
 }
