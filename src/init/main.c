@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/loop.h"
 #include "base/sys.h"
 #include "init/init.h"
@@ -212,6 +213,9 @@ static int clone_exec(struct server *s, uint32_t stream, const struct buf *proce
                 return error_set(err, -errno, "create a socket");
         ours = ends[0];
         theirs = ends[1];
+        r = FAULT("exec.clone");
+        if (r < 0)
+                return error_set(err, r, "start a process in the box");
         sent = send_early(ours, process);
         r = s->main_gone ? -ESRCH : stem_clone_exec(s->box.stem_fd, theirs, &pid);
         if (r == -ESRCH)
@@ -349,8 +353,10 @@ static int start(struct server *s, struct coffer_error *err)
 {
         struct msg_ready ready = {0};
         struct proc *main_proc;
-        int r = loop_new(&s->loop);
+        int r = FAULT("start.loop");
 
+        if (r == 0)
+                r = loop_new(&s->loop);
         if (r < 0)
                 return error_set(err, r, "create the event loop");
         r = watch_children(s, err);
@@ -358,7 +364,9 @@ static int start(struct server *s, struct coffer_error *err)
                 r = setup_box(&s->box, &ready.posture, err);
         if (r < 0)
                 return r;
-        r = add_proc(s, 0, s->box.main_pid, s->box.main_fd, &main_proc);
+        r = FAULT("start.serve");
+        if (r == 0)
+                r = add_proc(s, 0, s->box.main_pid, s->box.main_fd, &main_proc);
         if (r == 0)
                 r = loop_add(s->loop, INIT_SOCKET_FD, EPOLLIN, on_shim, s, &s->shim_io);
         if (r < 0)
@@ -368,11 +376,14 @@ static int start(struct server *s, struct coffer_error *err)
         return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
         static struct server server;
         struct coffer_error err = {0};
 
+        fault_process("init", false);
+        if (fault_list(argc, argv))
+                return 0;
         (void)prctl(PR_SET_NAME, "coffer-init");
         (void)umask(0); /* what is made here has the mode that is said */
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -27,6 +27,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "init/self.h"
 #include "proto/channel.h"
@@ -376,6 +377,7 @@ static const struct {
         {"rights",        give_up_rights      },
         {"posture",       tell_posture        },
 };
+FAULT_STEPS(init, "setup", steps, what);
 
 int setup_box(struct box_inside *box, struct strv *ret_posture, struct coffer_error *err)
 {
@@ -393,7 +395,10 @@ int setup_box(struct box_inside *box, struct strv *ret_posture, struct coffer_er
 
         box->inside.devpts_fd = -EBADF;
         box->inside.userns_fd = -EBADF;
-        for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++)
-                r = steps[i].run(&b);
+        for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++) {
+                r = fault_step(err, "setup", steps[i].what);
+                if (r == 0)
+                        r = steps[i].run(&b);
+        }
         return r;
 }

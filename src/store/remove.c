@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "base/faultpoint.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "store/file.h"
@@ -217,9 +218,14 @@ static int remove_volumes(const struct home *home, const char *trash, remove_as_
 
 static int empty_trash(const struct home *home, const char *trash, remove_as_fn as, void *as_data)
 {
-        int volumes = remove_volumes(home, trash, as, as_data);
-        int r = tree_remove_as(home->boxes_fd, trash, as, as_data);
+        int volumes = FAULT("sweep.volumes");
+        int r;
 
+        if (volumes == 0)
+                volumes = remove_volumes(home, trash, as, as_data);
+        r = FAULT("sweep.files");
+        if (r == 0)
+                r = tree_remove_as(home->boxes_fd, trash, as, as_data);
         return r < 0 ? r : volumes;
 }
 
@@ -233,11 +239,14 @@ int box_bury(const struct home *home, const char *id)
         dir_fd = sys_open(home->boxes_fd, id, O_PATH | O_DIRECTORY | O_NOFOLLOW);
         if (dir_fd < 0)
                 return dir_fd;
+        r = FAULT("bury.rename");
+        if (r < 0)
+                return r;
         r = claims_read(dir_fd, &claims);
-
         (void)snprintf(trash, sizeof(trash), ".trash-%s", id);
         if (renameat(home->boxes_fd, id, home->boxes_fd, trash) < 0)
                 return -errno;
+        (void)FAULT("bury.claims");
         if (r == 0)
                 claims_release(home, &claims, id);
         return 0;

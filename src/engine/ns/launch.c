@@ -20,6 +20,7 @@
 #include "base/child.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "engine/engine.h"
 #include "proto/channel.h"
@@ -240,27 +241,30 @@ static _Noreturn void run_init(struct launch *l)
 {
         static char name[] = "coffer-init";
         char *argv[] = {name, NULL};
-        char *envp[] = {NULL};
+        char *envp[] = {fault_environment(), NULL};
         int exe_fd = l->box->pinned_fds[ENGINE_PINNED_EXE];
         char go;
-        int r = 0;
+        int r;
 
         (void)close(l->box->socket_fd);
         /* Until the id maps are written this process is nobody. */
         if (sys_read(l->their_socket_fd, &go, 1) != 1)
                 _exit(1);
+        r = FAULT_OF("newborn", "ids");
         /* What a shim ignores a box must not: that survives execve(2). */
         (void)signal(SIGPIPE, SIG_DFL);
         (void)signal(SIGHUP, SIG_DFL);
         (void)signal(SIGXFSZ, SIG_DFL);
         /* Refused under a single-id map; what that leaves open is a row of the posture. */
         (void)setgroups(0, NULL);
-        if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+        if (r == 0 && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
                 r = -errno;
         if (r == 0 && !as_root(l))
                 r = lend_exe_by_path(l->init_exe_fd, &exe_fd);
         if (r == 0 && dup2(l->their_socket_fd, CHILD_FIRST_FD) < 0)
                 r = -errno;
+        if (r == 0)
+                r = FAULT_OF("newborn", "execve");
         if (r == 0) {
                 (void)syscall(SYS_execveat, exe_fd, "", argv, envp, AT_EMPTY_PATH);
                 r = -errno;
@@ -506,19 +510,27 @@ static int describe(struct launch *l)
 static int kill_box(struct engine_box *box, struct coffer_error *err)
 {
         struct ns_data *data = box->data;
+        int r = FAULT("engine.kill");
 
         if (box->pidfd >= 0) {
                 (void)sys_pidfd_send_signal(box->pidfd, SIGKILL);
                 (void)child_wait(box->pidfd);
                 close_fd(&box->pidfd);
         }
+        if (r < 0)
+                return error_set(err, r, "end the processes of the box");
         return data ? cgroup_kill(&data->cgroup, KILL_TIMEOUT_MS, err) : 0;
 }
 
 static int release_box(struct engine_box *box, struct coffer_error *err)
 {
         struct ns_data *data = box->data;
-        int r = data ? cgroup_remove(&data->cgroup, err) : 0;
+        int r = FAULT("engine.release");
+
+        if (r < 0)
+                (void)error_set(err, r, "release what the box had");
+        else if (data)
+                r = cgroup_remove(&data->cgroup, err);
 
         free(data);
         box->data = NULL;
@@ -552,6 +564,7 @@ static const struct {
         {"ready",   hear_ready      },
         {"posture", describe        },
 };
+FAULT_STEPS(shim, "launch", steps, what);
 
 static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
                   const struct msg_start *start, struct engine_box *ret_box,
@@ -579,8 +592,11 @@ static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
                 return error_set(err, -ENOMEM, "launch the box");
         box.data = l.data;
         cgroup_init(&l.data->cgroup);
-        for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++)
-                r = steps[i].run(&l);
+        for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++) {
+                r = fault_step(err, "launch", steps[i].what);
+                if (r == 0)
+                        r = steps[i].run(&l);
+        }
 
         for (size_t i = 0; i < l.source_count; i++)
                 close_fd(&l.source_fds[i]);
