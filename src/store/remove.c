@@ -216,17 +216,16 @@ static int remove_volumes(const struct home *home, const char *trash, remove_as_
         return r;
 }
 
+/* The list of volumes is in there: while one of them is left it stays, for the next who sweeps. */
 static int empty_trash(const struct home *home, const char *trash, remove_as_fn as, void *as_data)
 {
-        int volumes = FAULT("sweep.volumes");
-        int r;
+        int r = FAULT("sweep.volumes");
 
-        if (volumes == 0)
-                volumes = remove_volumes(home, trash, as, as_data);
-        r = FAULT("sweep.files");
         if (r == 0)
-                r = tree_remove_as(home->boxes_fd, trash, as, as_data);
-        return r < 0 ? r : volumes;
+                r = remove_volumes(home, trash, as, as_data);
+        if (r == 0)
+                r = FAULT("sweep.files");
+        return r < 0 ? r : tree_remove_as(home->boxes_fd, trash, as, as_data);
 }
 
 int box_bury(const struct home *home, const char *id)
@@ -249,6 +248,8 @@ int box_bury(const struct home *home, const char *id)
         (void)FAULT("bury.claims");
         if (r == 0)
                 claims_release(home, &claims, id);
+        else
+                claims_release_all(home, id); /* made by somebody who died before he noted them */
         return 0;
 }
 
@@ -288,6 +289,8 @@ int box_sweep(const struct home *home, remove_as_fn as, void *as_data)
         while (r == 0 && (entry = readdir(dir))) {
                 if (!str_after(entry->d_name, ".trash-"))
                         continue;
+                /* Whoever buried it and died at once has not released them. */
+                claims_release_all(home, entry->d_name + strlen(".trash-"));
                 r = empty_trash(home, entry->d_name, as, as_data);
                 if (r == 0)
                         count++;
