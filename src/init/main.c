@@ -127,6 +127,17 @@ static void keep_stdio(struct proc *p, struct frame *f)
                 p->far[p->far_count] = frame_take_fd(f, p->far_count);
 }
 
+/* It cannot be started as it should: it is ended, and the one who asked is told why. */
+static void give_up(struct proc *p, int code, const char *what)
+{
+        struct coffer_error err = {0};
+
+        (void)error_set(&err, code, "%s", what);
+        (void)sys_pidfd_send_signal(p->pidfd, SIGKILL);
+        p->failed = true;
+        tell_error(p->stream, &err);
+}
+
 /* What it has to say before execve(); false when it will say no more. */
 static bool hear_once(struct proc *p, int timeout_ms)
 {
@@ -146,7 +157,10 @@ static bool hear_once(struct proc *p, int timeout_ms)
                 tell_error(p->stream, &err);
                 return false;
         }
-        tell_started(p); /* end of the stream: execve() has closed it */
+        if (r == -ENODATA || r == -ECONNRESET)
+                tell_started(p); /* end of the stream: execve() has closed it */
+        else
+                give_up(p, r < 0 ? r : -EBADMSG, "hear from a process of the box");
         return false;
 }
 
@@ -190,6 +204,17 @@ static int add_proc(struct server *s, uint32_t stream, pid_t pid, int socket_fd,
         return 0;
 }
 
+/* If it is dead already its exit says so. */
+static void hand_over(struct proc *p, const struct buf *process)
+{
+        int r = channel_forward(p->socket_fd, PROTO_SPAWN, 0, process, SEND_TIMEOUT_MS);
+
+        if (r == 0 || r == -EPIPE || r == -ECONNRESET)
+                return;
+        stop_hearing(p);
+        give_up(p, r, "tell a process of the box what to run");
+}
+
 /* What to run lies in the socket when the process is born, if there is room: it need not wait. */
 static bool send_early(int socket_fd, const struct buf *process)
 {
@@ -229,10 +254,9 @@ static int clone_exec(struct server *s, uint32_t stream, const struct buf *proce
         r = add_proc(s, stream, pid, ours, ret);
         if (r < 0)
                 return error_set(err, r, "keep track of a process");
-        /* If it is dead already its exit says so. */
-        if (!sent)
-                (void)channel_forward(ours, PROTO_SPAWN, 0, process, SEND_TIMEOUT_MS);
         (void)take_fd(&ours);
+        if (!sent)
+                hand_over(*ret, process);
         return 0;
 }
 
@@ -242,6 +266,7 @@ static void spawn(struct server *s, const struct frame *f)
 {
         uint32_t stream = f->header.stream;
         struct proc *p = find_stream(s, stream);
+        struct proc *waiting = p; /* main */
         struct coffer_error err = {0};
 
         if (p && stream != 0) {
@@ -250,10 +275,10 @@ static void spawn(struct server *s, const struct frame *f)
                 tell_error(stream, &err);
                 return;
         }
-        if (p)
-                (void)channel_forward(p->socket_fd, PROTO_SPAWN, 0, &f->payload, SEND_TIMEOUT_MS);
-        else if (clone_exec(s, stream, &f->payload, &p, &err) < 0)
+        if (!p && clone_exec(s, stream, &f->payload, &p, &err) < 0)
                 tell_error(stream, &err);
+        else if (waiting && waiting->socket_fd >= 0)
+                hand_over(waiting, &f->payload);
 }
 
 static void signal_proc(struct server *s, const struct frame *f)
