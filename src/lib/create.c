@@ -183,23 +183,49 @@ static int make_absolute(char **path, struct coffer_error *err)
         return 0;
 }
 
+/*
+ * What goes with the box, for whoever reads no JSON: the shim with a --rm box; and when we die in
+ * mid-creation, whoever sweeps up after us.  Written before a volume is made.
+ */
+static int write_volumes(struct creation *c)
+{
+        cleanup_with(release_buf) struct buf text = BUF_INIT(SPEC_MOUNTS_MAX * (BOX_NAME_MAX + 1));
+        int r = FAULT("create.volumes");
+
+        for (size_t i = 0; i < c->meta.volumes.count; i++)
+                if (str_after(c->meta.volumes.items[i], ANONYMOUS_VOLUMES))
+                        (void)buf_printf(&text, "%s\n", c->meta.volumes.items[i]);
+        if (r < 0 || text.failed < 0)
+                return r < 0 ? r : text.failed;
+        return file_replace(c->dir_fd, c->spec.remove ? VOLUMES_LIST : VOLUMES_LIST_UNFINISHED,
+                            text.data, text.size, 0);
+}
+
+static int name_volume(struct creation *c, struct spec_mount *m)
+{
+        char id[SPEC_ID_LENGTH + 1];
+        int r = spec_new_id(id);
+
+        if (r < 0)
+                return error_set(c->err, r, "make up a name for a volume");
+        if (asprintf(&m->source, ANONYMOUS_VOLUMES "%s", id) < 0) {
+                m->source = NULL;
+                return error_set(c->err, -ENOMEM, "use a volume");
+        }
+        r = strv_add(&c->meta.volumes, m->source);
+        if (r == 0)
+                r = write_volumes(c);
+        return r < 0 ? error_set(c->err, r, "note a volume of box %s", c->id) : 0;
+}
+
 static int use_volume(struct creation *c, struct spec_mount *m)
 {
         struct volume volume = {.anonymous = m->source == NULL};
         uint32_t owner = (uint32_t)-1;
-        int r;
+        int r = volume.anonymous ? name_volume(c, m) : strv_add(&c->meta.volumes, m->source);
 
-        if (!m->source) {
-                char id[SPEC_ID_LENGTH + 1];
-
-                r = spec_new_id(id);
-                if (r < 0)
-                        return error_set(c->err, r, "make up a name for a volume");
-                if (asprintf(&m->source, ANONYMOUS_VOLUMES "%s", id) < 0) {
-                        m->source = NULL;
-                        return error_set(c->err, -ENOMEM, "use a volume");
-                }
-        }
+        if (r < 0)
+                return volume.anonymous ? r : error_set(c->err, r, "use a volume");
         r = FAULT("create.volume");
         if (r < 0)
                 return error_set(c->err, r, "use a volume");
@@ -208,8 +234,6 @@ static int use_volume(struct creation *c, struct spec_mount *m)
                 return r;
         if (r > 0 && !m->no_copy)
                 r = strv_add(&c->to_fill, m->target);
-        if (r >= 0)
-                r = strv_add(&c->meta.volumes, m->source);
         return r < 0 ? error_set(c->err, r, "use a volume") : 0;
 }
 
@@ -356,19 +380,6 @@ static int make_command(struct creation *c)
         return r;
 }
 
-/* What the shim removes with a --rm box; it reads no JSON. */
-static int write_volumes(struct creation *c)
-{
-        cleanup_with(release_buf) struct buf text = BUF_INIT(SPEC_MOUNTS_MAX * (BOX_NAME_MAX + 1));
-
-        for (size_t i = 0; i < c->meta.volumes.count; i++)
-                if (str_after(c->meta.volumes.items[i], ANONYMOUS_VOLUMES))
-                        (void)buf_printf(&text, "%s\n", c->meta.volumes.items[i]);
-        if (text.failed < 0 || text.size == 0)
-                return text.failed;
-        return file_replace(c->dir_fd, "volumes", text.data, text.size, FILE_NEW);
-}
-
 static int write_files(struct creation *c)
 {
         cleanup_with(release_buf) struct buf text = BUF_INIT(SPEC_JSON_MAX_BYTES);
@@ -383,8 +394,6 @@ static int write_files(struct creation *c)
                 r = spec_to_json(&c->spec, &text);
         if (r == 0)
                 r = file_replace(c->dir_fd, "config.json", text.data, text.size, flags);
-        if (r == 0 && c->spec.remove)
-                r = write_volumes(c);
         if (r < 0)
                 return error_set(c->err, r, "write the configuration of box %s", c->id);
         c->meta.created_ns = now_ns();

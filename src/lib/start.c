@@ -122,8 +122,11 @@ static int launch(struct coffer_call *c)
          */
         fd = take_fd(&c->box->shim_fd);
         r = fd < 0 ? shim_spawn(c->box->runtime, c->box->id, &fd, &c->error) : 0;
-        if (r == 0)
-                r = fault_step(&c->error, NULL, "start.plan");
+        if (r == 0) {
+                r = FAULT("start.plan");
+                if (r < 0)
+                        (void)error_set(&c->error, r, "plan box %s", c->box->id);
+        }
         if (r == 0)
                 r = plan_start(c->box, c->helper, start_flags(c), c, &start, &c->error);
         if (r < 0)

@@ -201,7 +201,7 @@ static int remove_volumes(const struct home *home, const char *trash, remove_as_
         char *save = NULL;
         int r = 0;
 
-        (void)snprintf(path, sizeof(path), "%s/volumes", trash);
+        (void)snprintf(path, sizeof(path), "%s/" VOLUMES_LIST, trash);
         if (faccessat(home->boxes_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return 0;
         text = malloc(VOLUMES_BYTES_MAX);
