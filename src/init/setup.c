@@ -208,6 +208,8 @@ static int hear_main(struct build *b, enum proto_type type, struct frame *f)
 
         if (r == 0 && f->header.type == PROTO_ERROR)
                 return frame_error(f, b->err);
+        if (r == -ENODATA || r == -ECONNRESET)
+                return error_say(b->err, r, COFFER_ERROR_CONTROL, "main died in mid-setup");
         if (r == 0 && f->header.type != (uint16_t)type)
                 r = -EBADMSG;
         return r < 0 ? error_set(b->err, r, "hear from main") : 0;

@@ -19,15 +19,16 @@ int fault_frame(const char *way, uint16_t type)
 }
 
 /* Who says what to whom: the arrows of messages.h, with both ends of each. */
-static const char *const lib_send[] = {"HELLO", "START", "INFO",   "SIGNAL", "STOP",
-                                       "WAIT",  "EXEC",  "ATTACH", "RESIZE", "DETACH"};
+static const char *const lib_send[] = {"HELLO", "START",  "SIGNAL", "STOP",  "WAIT",
+                                       "EXEC",  "ATTACH", "RESIZE", "DETACH"};
 static const char *const lib_recv[] = {"HELLO", "STARTED", "EXITED", "ERROR", "OK"};
 static const char *const shim_send[] = {"HELLO", "STARTED", "EXITED", "ERROR",
                                         "OK",    "SETUP",   "SPAWN"};
-static const char *const shim_recv[] = {"HELLO",   "START",  "SIGNAL", "STOP",   "WAIT",
-                                        "EXEC",    "ATTACH", "RESIZE", "DETACH", "READY",
+static const char *const shim_recv[] = {"HELLO", "START",   "SIGNAL", "STOP",   "WAIT",
+                                        "EXEC",  "ATTACH",  "RESIZE", "DETACH", "READY",
+                                        "PLACE", "STARTED", "EXITED", "ERROR"};
+static const char *const init_send[] = {"READY",   "PLACE",  "SPAWN", "OK",
                                         "STARTED", "EXITED", "ERROR"};
-static const char *const init_send[] = {"READY", "SPAWN", "OK", "STARTED", "EXITED", "ERROR"};
 static const char *const init_recv[] = {"SETUP", "SPAWN", "READY", "OK", "STARTED", "ERROR"};
 static const char *const main_send[] = {"READY", "OK", "STARTED", "ERROR"};
 static const char *const main_recv[] = {"OK", "SPAWN"};

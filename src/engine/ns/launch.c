@@ -420,6 +420,12 @@ static int open_sources(struct launch *l)
         return 0;
 }
 
+/* How it ended is not known; nobody else has this socket. */
+static int say_died(struct launch *l, int code)
+{
+        return error_say(l->err, code, COFFER_ERROR_CONTROL, "the supervisor died in mid-setup");
+}
+
 static int send_process(struct launch *l)
 {
         return channel_forward(l->box->socket_fd, PROTO_SPAWN, 0, &l->start->process,
@@ -436,6 +442,8 @@ static int send_setup(struct launch *l)
         /* What to run goes along at once, so that nobody waits for us; but not past a limit. */
         if (r == 0 && !l->setup.place_processes)
                 r = send_process(l);
+        if (r == -EPIPE || r == -ECONNRESET)
+                return say_died(l, r);
         return r < 0 ? error_set(l->err, r, "tell the supervisor how to build the box") : 0;
 }
 
@@ -471,8 +479,7 @@ static int hear_ready(struct launch *l)
         if (r < 0 && l->init_error < 0)
                 return error_set(l->err, l->init_error, "start coffer-init in the box");
         if (r < 0)
-                return error_say(l->err, r, COFFER_ERROR_CONTROL,
-                                 "the supervisor died in mid-setup");
+                return say_died(l, r);
         if (f.header.type == PROTO_ERROR)
                 return frame_error(&f, l->err);
         if (f.header.type != PROTO_READY || f.fd_count != 1)
