@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 
 #ifndef P_PIDFD
@@ -59,8 +60,10 @@ ON_OWN_STACK static int place_fds(const struct spawn *s)
 ON_OWN_STACK static int run_program(void *arg)
 {
         struct spawn *s = arg;
-        int r = place_fds(s);
+        int r = FAULT("spawn.program");
 
+        if (r == 0)
+                r = place_fds(s);
         if (r == 0) {
                 (void)execve(s->spec->path, s->spec->argv, s->spec->envp);
                 r = -errno;
@@ -73,7 +76,9 @@ ON_OWN_STACK static int run_intermediate(void *arg)
 {
         struct spawn *s = arg;
 
-        if (clone(run_program, s->inner_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, s) < 0)
+        s->error = FAULT("spawn.intermediate");
+        if (s->error == 0 &&
+            clone(run_program, s->inner_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, s) < 0)
                 s->error = -errno;
         _exit(0);
 }

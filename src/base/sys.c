@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/faultpoint.h"
 
 /* musl 1.2.3 and glibc 2.36 know different subsets of these; the numbers are the kernel's. */
 #ifndef MFD_EXEC
@@ -170,13 +171,25 @@ static int close_range_by_loop(unsigned first, unsigned last, unsigned flags)
         return 0;
 }
 
-int sys_close_range(unsigned first, unsigned last, unsigned flags)
+static int close_all(unsigned first, unsigned last, unsigned flags)
 {
         if (syscall(SYS_close_range, first, last, flags) == 0)
                 return 0;
         if (errno != ENOSYS && errno != EPERM)
                 return -errno;
         return close_range_by_loop(first, last, flags);
+}
+
+int sys_close_range(unsigned first, unsigned last, unsigned flags)
+{
+        int kept = fault_keep(); /* -1, and all of this is one call */
+        int r = 0;
+
+        if (kept < 0 || (unsigned)kept < first || (unsigned)kept > last)
+                return close_all(first, last, flags);
+        if ((unsigned)kept > first)
+                r = close_all(first, (unsigned)kept - 1, flags);
+        return r == 0 && (unsigned)kept < last ? close_all((unsigned)kept + 1, last, flags) : r;
 }
 
 pid_t sys_clone3(struct clone_args *args)

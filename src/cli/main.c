@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "cli/command.h"
 
 #define NAMES_MAX 64
@@ -108,6 +109,8 @@ int main(int argc, char **argv)
         (void)signal(SIGXFSZ, SIG_IGN); /* EFBIG is an answer, of which we can tell */
         if (argc < 1 || fill_standard_fds() < 0)
                 return EXIT_COFFER;
+        if (fault_list(argc, argv))
+                return 0;
         status = dispatch(argc - 1, argv + 1);
         if (fflush(stdout) != 0 && errno != EPIPE) {
                 (void)error_set(&err, -errno, "write standard output");

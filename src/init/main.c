@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/loop.h"
 #include "base/sys.h"
 #include "init/init.h"
@@ -126,6 +127,17 @@ static void keep_stdio(struct proc *p, struct frame *f)
                 p->far[p->far_count] = frame_take_fd(f, p->far_count);
 }
 
+/* It cannot be started as it should: it is ended, and the one who asked is told why. */
+static void give_up(struct proc *p, int code, const char *what)
+{
+        struct coffer_error err = {0};
+
+        (void)error_set(&err, code, "%s", what);
+        (void)sys_pidfd_send_signal(p->pidfd, SIGKILL);
+        p->failed = true;
+        tell_error(p->stream, &err);
+}
+
 /* What it has to say before execve(); false when it will say no more. */
 static bool hear_once(struct proc *p, int timeout_ms)
 {
@@ -145,7 +157,10 @@ static bool hear_once(struct proc *p, int timeout_ms)
                 tell_error(p->stream, &err);
                 return false;
         }
-        tell_started(p); /* end of the stream: execve() has closed it */
+        if (r == -ENODATA || r == -ECONNRESET)
+                tell_started(p); /* end of the stream: execve() has closed it */
+        else
+                give_up(p, r < 0 ? r : -EBADMSG, "hear from a process of the box");
         return false;
 }
 
@@ -189,6 +204,17 @@ static int add_proc(struct server *s, uint32_t stream, pid_t pid, int socket_fd,
         return 0;
 }
 
+/* If it is dead already its exit says so. */
+static void hand_over(struct proc *p, const struct buf *process)
+{
+        int r = channel_forward(p->socket_fd, PROTO_SPAWN, 0, process, SEND_TIMEOUT_MS);
+
+        if (r == 0 || r == -EPIPE || r == -ECONNRESET)
+                return;
+        stop_hearing(p);
+        give_up(p, r, "tell a process of the box what to run");
+}
+
 /* What to run lies in the socket when the process is born, if there is room: it need not wait. */
 static bool send_early(int socket_fd, const struct buf *process)
 {
@@ -212,6 +238,9 @@ static int clone_exec(struct server *s, uint32_t stream, const struct buf *proce
                 return error_set(err, -errno, "create a socket");
         ours = ends[0];
         theirs = ends[1];
+        r = FAULT("exec.clone");
+        if (r < 0)
+                return error_set(err, r, "start a process in the box");
         sent = send_early(ours, process);
         r = s->main_gone ? -ESRCH : stem_clone_exec(s->box.stem_fd, theirs, &pid);
         if (r == -ESRCH)
@@ -225,10 +254,9 @@ static int clone_exec(struct server *s, uint32_t stream, const struct buf *proce
         r = add_proc(s, stream, pid, ours, ret);
         if (r < 0)
                 return error_set(err, r, "keep track of a process");
-        /* If it is dead already its exit says so. */
-        if (!sent)
-                (void)channel_forward(ours, PROTO_SPAWN, 0, process, SEND_TIMEOUT_MS);
         (void)take_fd(&ours);
+        if (!sent)
+                hand_over(*ret, process);
         return 0;
 }
 
@@ -238,6 +266,7 @@ static void spawn(struct server *s, const struct frame *f)
 {
         uint32_t stream = f->header.stream;
         struct proc *p = find_stream(s, stream);
+        struct proc *waiting = p; /* main */
         struct coffer_error err = {0};
 
         if (p && stream != 0) {
@@ -246,10 +275,10 @@ static void spawn(struct server *s, const struct frame *f)
                 tell_error(stream, &err);
                 return;
         }
-        if (p)
-                (void)channel_forward(p->socket_fd, PROTO_SPAWN, 0, &f->payload, SEND_TIMEOUT_MS);
-        else if (clone_exec(s, stream, &f->payload, &p, &err) < 0)
+        if (!p && clone_exec(s, stream, &f->payload, &p, &err) < 0)
                 tell_error(stream, &err);
+        else if (waiting && waiting->socket_fd >= 0)
+                hand_over(waiting, &f->payload);
 }
 
 static void signal_proc(struct server *s, const struct frame *f)
@@ -349,8 +378,10 @@ static int start(struct server *s, struct coffer_error *err)
 {
         struct msg_ready ready = {0};
         struct proc *main_proc;
-        int r = loop_new(&s->loop);
+        int r = FAULT("start.loop");
 
+        if (r == 0)
+                r = loop_new(&s->loop);
         if (r < 0)
                 return error_set(err, r, "create the event loop");
         r = watch_children(s, err);
@@ -358,7 +389,9 @@ static int start(struct server *s, struct coffer_error *err)
                 r = setup_box(&s->box, &ready.posture, err);
         if (r < 0)
                 return r;
-        r = add_proc(s, 0, s->box.main_pid, s->box.main_fd, &main_proc);
+        r = FAULT("start.serve");
+        if (r == 0)
+                r = add_proc(s, 0, s->box.main_pid, s->box.main_fd, &main_proc);
         if (r == 0)
                 r = loop_add(s->loop, INIT_SOCKET_FD, EPOLLIN, on_shim, s, &s->shim_io);
         if (r < 0)
@@ -368,11 +401,14 @@ static int start(struct server *s, struct coffer_error *err)
         return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
         static struct server server;
         struct coffer_error err = {0};
 
+        fault_process("init", false);
+        if (fault_list(argc, argv))
+                return 0;
         (void)prctl(PR_SET_NAME, "coffer-init");
         (void)umask(0); /* what is made here has the mode that is said */
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);

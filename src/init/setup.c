@@ -28,6 +28,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "init/self.h"
 #include "proto/channel.h"
@@ -246,6 +247,8 @@ static int hear_main(struct build *b, enum proto_type type, struct frame *f)
 
         if (r == 0 && f->header.type == PROTO_ERROR)
                 return frame_error(f, b->err);
+        if (r == -ENODATA || r == -ECONNRESET)
+                return error_say(b->err, r, COFFER_ERROR_CONTROL, "main died in mid-setup");
         if (r == 0 && f->header.type != (uint16_t)type)
                 r = -EBADMSG;
         return r < 0 ? error_set(b->err, r, "hear from main") : 0;
@@ -419,6 +422,7 @@ static const struct {
         {"rights",        give_up_rights      },
         {"posture",       tell_posture        },
 };
+FAULT_STEPS(init, "setup", steps, what);
 
 int setup_box(struct box_inside *box, struct strv *ret_posture, struct coffer_error *err)
 {
@@ -436,7 +440,10 @@ int setup_box(struct box_inside *box, struct strv *ret_posture, struct coffer_er
 
         box->inside.devpts_fd = -EBADF;
         box->inside.userns_fd = -EBADF;
-        for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++)
-                r = steps[i].run(&b);
+        for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++) {
+                r = fault_step(err, "setup", steps[i].what);
+                if (r == 0)
+                        r = steps[i].run(&b);
+        }
         return r;
 }

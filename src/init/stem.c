@@ -20,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "init/init.h"
 #include "init/self.h"
@@ -105,6 +106,10 @@ static pid_t clone_one(bool is_main)
 
 static int enter(struct inside *in, int fds[FDS_MAX])
 {
+        int r = FAULT_OF("stem", "enter");
+
+        if (r < 0)
+                return r;
         if (setns(fds[0], CLONE_NEWPID) < 0)
                 return -errno;
         in->userns_fd = take_fd(&fds[1]);
@@ -144,8 +149,15 @@ static void clone_for(struct inside *in, enum request_kind kind, int socket_fd, 
                       struct answer *answer)
 {
         bool is_main = kind == REQUEST_MAIN;
-        int r = is_main ? confine(in, fds, &answer->err) : 0;
+        int r;
 
+        if (is_main) {
+                r = FAULT_OF("stem", "main");
+                if (r == 0)
+                        r = confine(in, fds, &answer->err);
+        } else {
+                r = FAULT_OF("stem", "exec");
+        }
         answer->pid = r < 0 ? r : clone_one(is_main);
         if (answer->pid == 0) {
                 int theirs = take_fd(&fds[FD_SOCKET]);
@@ -187,8 +199,14 @@ static _Noreturn void stem_main(const struct inside *from, int socket_fd)
         struct answer answer = {0};
         struct request request;
         int fds[FDS_MAX];
-        int r = self_become_supervisor(&in.setup, &answer.err);
+        int r;
 
+        fault_process("stem", false);
+        r = FAULT_OF("stem", "rights");
+        if (r < 0)
+                (void)error_set(&answer.err, r, "give up rights");
+        else
+                r = self_become_supervisor(&in.setup, &answer.err);
         if (r == 0)
                 serve(&in, socket_fd, 0);
         /* Heard before it is answered: ending with something unread loses what was written. */

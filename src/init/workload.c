@@ -20,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "init/init.h"
 #include "proto/channel.h"
@@ -100,8 +101,11 @@ static int make_namespaces(struct job *j)
 {
         struct msg_ready ready = {0};
         cleanup_close int proc_fd = -EBADF;
-        int r = mount_make_proc(&proc_fd, &j->err);
+        int r = FAULT_OF("main", "procfs");
 
+        if (r < 0)
+                return error_set(&j->err, r, "make procfs");
+        r = mount_make_proc(&proc_fd, &j->err);
         if (r == 0)
                 r = limit_processes(j);
         if (r == 0 && unshare(CLONE_NEWUSER) < 0)
@@ -116,9 +120,11 @@ static int make_namespaces(struct job *j)
 
 static int join_namespaces(struct job *j)
 {
-        if (setns(j->in->userns_fd, CLONE_NEWUSER) < 0)
-                return error_set(&j->err, -errno, "enter the user namespace of the box");
-        return 0;
+        int r = FAULT_OF("exec", "join");
+
+        if (r == 0 && setns(j->in->userns_fd, CLONE_NEWUSER) < 0)
+                r = -errno;
+        return r < 0 ? error_set(&j->err, r, "enter the user namespace of the box") : 0;
 }
 
 static int become_box_root(struct job *j)
@@ -359,28 +365,6 @@ static int step_seccomp(struct job *j)
         return 0;
 }
 
-/* One row per step, in the order they happen; the posture's word for what it enforces. */
-static const struct {
-        const char *control;
-        int (*run)(struct job *j);
-} steps[] = {
-        {"user",         step_user             },
-        {"stdio",        step_stdio            },
-        {"session",      step_session          },
-        {"descriptors",  step_close            }, /* before any path can lead through one */
-        {"groups",       step_groups           },
-        {"bounding-set", step_bounding         },
-        {"securebits",   step_securebits       },
-        {"directory",    step_directory_as_root},
-        {"ids",          step_ids              },
-        {"capabilities", step_capabilities     },
-        {"rlimits",      step_rlimits          },
-        {"directory",    step_directory        },
-        {"no-new-privs", step_no_new_privs     },
-        {"seccomp",      step_seccomp          }, /* Landlock: the stem's domain, by inheritance */
-        {"reaper",       step_reaper           },
-};
-
 /* ------------------------------------------------------------------------------- the end */
 
 /* As execvp(3): an EACCES on the way is told only when nothing better came. */
@@ -457,6 +441,31 @@ static int start_program(struct job *j)
         return r;
 }
 
+/* One row per step, in the order they happen; the posture's word for what it enforces. */
+static const struct {
+        const char *control;
+        int (*run)(struct job *j);
+} steps[] = {
+        {"user",            step_user             },
+        {"stdio",           step_stdio            },
+        {"session",         step_session          },
+        {"descriptors",     step_close            }, /* before any path can lead through one */
+        {"groups",          step_groups           },
+        {"bounding-set",    step_bounding         },
+        {"securebits",      step_securebits       },
+        {"directory first", step_directory_as_root},
+        {"ids",             step_ids              },
+        {"capabilities",    step_capabilities     },
+        {"rlimits",         step_rlimits          },
+        {"directory",       step_directory        },
+        {"no-new-privs",    step_no_new_privs     },
+        {"seccomp",         step_seccomp          }, /* Landlock: the stem's domain, by inheritance */
+        {"reaper",          step_reaper           },
+        {"execve",          start_program         },
+};
+FAULT_STEPS(main, "step", steps, control);
+FAULT_STEPS(exec, "step", steps, control);
+
 _Noreturn void workload_run(const struct inside *in, bool is_main, int socket_fd)
 {
         static struct job job; /* static: this process does nothing else, and it is large */
@@ -467,17 +476,18 @@ _Noreturn void workload_run(const struct inside *in, bool is_main, int socket_fd
         j->in = in;
         j->is_main = is_main;
         j->socket_fd = socket_fd;
+        fault_process(is_main ? "main" : "exec", true);
         /* The supervisor blocks SIGCHLD; launch.c saw to it that nothing is ignored. */
         (void)sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
         r = enter(j);
         if (r == 0)
                 r = hear_job(j);
-        for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++)
-                r = steps[i].run(j);
-        if (r == 0)
-                r = start_program(j);
-
+        for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++) {
+                r = fault_step(&j->err, "step", steps[i].control);
+                if (r == 0)
+                        r = steps[i].run(j);
+        }
         (void)channel_send_error(j->socket_fd, 0, &j->err, -1);
         _exit(j->err.kind == COFFER_ERROR_NOT_FOUND        ? EXIT_NOT_FOUND
               : j->err.kind == COFFER_ERROR_NOT_EXECUTABLE ? EXIT_NOT_EXECUTABLE

@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "image/image.h"
 #include "lib/fill.h"
@@ -182,30 +183,57 @@ static int make_absolute(char **path, struct coffer_error *err)
         return 0;
 }
 
+/*
+ * What goes with the box, for whoever reads no JSON: the shim with a --rm box; and when we die in
+ * mid-creation, whoever sweeps up after us.  Written before a volume is made.
+ */
+static int write_volumes(struct creation *c)
+{
+        cleanup_with(release_buf) struct buf text = BUF_INIT(SPEC_MOUNTS_MAX * (BOX_NAME_MAX + 1));
+        int r = FAULT("create.volumes");
+
+        for (size_t i = 0; i < c->meta.volumes.count; i++)
+                if (str_after(c->meta.volumes.items[i], ANONYMOUS_VOLUMES))
+                        (void)buf_printf(&text, "%s\n", c->meta.volumes.items[i]);
+        if (r < 0 || text.failed < 0)
+                return r < 0 ? r : text.failed;
+        return file_replace(c->dir_fd, c->spec.remove ? VOLUMES_LIST : VOLUMES_LIST_UNFINISHED,
+                            text.data, text.size, 0);
+}
+
+static int name_volume(struct creation *c, struct spec_mount *m)
+{
+        char id[SPEC_ID_LENGTH + 1];
+        int r = spec_new_id(id);
+
+        if (r < 0)
+                return error_set(c->err, r, "make up a name for a volume");
+        if (asprintf(&m->source, ANONYMOUS_VOLUMES "%s", id) < 0) {
+                m->source = NULL;
+                return error_set(c->err, -ENOMEM, "use a volume");
+        }
+        r = strv_add(&c->meta.volumes, m->source);
+        if (r == 0)
+                r = write_volumes(c);
+        return r < 0 ? error_set(c->err, r, "note a volume of box %s", c->id) : 0;
+}
+
 static int use_volume(struct creation *c, struct spec_mount *m)
 {
         struct volume volume = {.anonymous = m->source == NULL};
         uint32_t owner = (uint32_t)-1;
-        int r;
+        int r = volume.anonymous ? name_volume(c, m) : strv_add(&c->meta.volumes, m->source);
 
-        if (!m->source) {
-                char id[SPEC_ID_LENGTH + 1];
-
-                r = spec_new_id(id);
-                if (r < 0)
-                        return error_set(c->err, r, "make up a name for a volume");
-                if (asprintf(&m->source, ANONYMOUS_VOLUMES "%s", id) < 0) {
-                        m->source = NULL;
-                        return error_set(c->err, -ENOMEM, "use a volume");
-                }
-        }
+        if (r < 0)
+                return volume.anonymous ? r : error_set(c->err, r, "use a volume");
+        r = FAULT("create.volume");
+        if (r < 0)
+                return error_set(c->err, r, "use a volume");
         r = volume_create(c->rt->home, m->source, &volume, owner, owner, c->err);
         if (r < 0)
                 return r;
         if (r > 0 && !m->no_copy)
                 r = strv_add(&c->to_fill, m->target);
-        if (r >= 0)
-                r = strv_add(&c->meta.volumes, m->source);
         return r < 0 ? error_set(c->err, r, "use a volume") : 0;
 }
 
@@ -252,13 +280,18 @@ static int find_here(struct creation *c)
 /* Whoever lists the boxes may take the lock of a directory that looks abandoned: -EAGAIN. */
 static int try_directory(struct creation *c)
 {
-        int r = spec_new_id(c->id);
+        int r = FAULT("create.directory");
 
+        if (r == 0)
+                r = spec_new_id(c->id);
         if (r < 0)
                 return r;
         if (mkdirat(c->rt->home->boxes_fd, c->id, 0700) < 0)
                 return errno == EEXIST ? -EAGAIN : -errno;
         c->made = true;
+        r = FAULT("create.lock");
+        if (r < 0)
+                return r;
         c->dir_fd = sys_open(c->rt->home->boxes_fd, c->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         r = c->dir_fd < 0 ? c->dir_fd : box_lock_make(c->dir_fd, &c->lock_fd);
         if (r != -EAGAIN && r != -ENOENT)
@@ -313,14 +346,19 @@ static int claim_some_name(struct creation *c)
 
 static int make_claims(struct creation *c)
 {
-        int r = claim_some_name(c);
+        int r = FAULT("create.name");
 
         c->claims.index = CLAIM_NO_INDEX;
+        if (r < 0)
+                return error_set(c->err, r, "claim a name");
+        r = claim_some_name(c);
         if (r == 0 && c->rt->as_root)
                 r = claim_index(c->rt->home, IDS_RANGES, c->id, &c->claims.index, c->err);
         if (r < 0)
                 return r;
-        r = claims_write(c->dir_fd, &c->claims);
+        r = FAULT("create.claims");
+        if (r == 0)
+                r = claims_write(c->dir_fd, &c->claims);
         return r < 0 ? error_set(c->err, r, "note what box %s has", c->id) : 0;
 }
 
@@ -342,33 +380,20 @@ static int make_command(struct creation *c)
         return r;
 }
 
-/* What the shim removes with a --rm box; it reads no JSON. */
-static int write_volumes(struct creation *c)
-{
-        cleanup_with(release_buf) struct buf text = BUF_INIT(SPEC_MOUNTS_MAX * (BOX_NAME_MAX + 1));
-
-        for (size_t i = 0; i < c->meta.volumes.count; i++)
-                if (str_after(c->meta.volumes.items[i], ANONYMOUS_VOLUMES))
-                        (void)buf_printf(&text, "%s\n", c->meta.volumes.items[i]);
-        if (text.failed < 0 || text.size == 0)
-                return text.failed;
-        return file_replace(c->dir_fd, "volumes", text.data, text.size, FILE_NEW);
-}
-
 static int write_files(struct creation *c)
 {
         cleanup_with(release_buf) struct buf text = BUF_INIT(SPEC_JSON_MAX_BYTES);
         unsigned flags = FILE_NEW | (c->spec.remove ? 0 : FILE_SYNC);
-        int r = make_command(c);
+        int r = FAULT("create.config");
 
+        if (r == 0)
+                r = make_command(c);
         if (r == 0)
                 r = strv_copy(&c->meta.labels, &c->spec.labels);
         if (r == 0)
                 r = spec_to_json(&c->spec, &text);
         if (r == 0)
                 r = file_replace(c->dir_fd, "config.json", text.data, text.size, flags);
-        if (r == 0 && c->spec.remove)
-                r = write_volumes(c);
         if (r < 0)
                 return error_set(c->err, r, "write the configuration of box %s", c->id);
         c->meta.created_ns = now_ns();
@@ -376,7 +401,9 @@ static int write_files(struct creation *c)
         c->meta.remove = c->spec.remove;
         c->meta.image = c->spec.image;
         /* By rename or, where nothing is to outlive a power cut, at once: then size 0 is no box. */
-        r = meta_write(c->dir_fd, &c->meta, FILE_NEW);
+        r = FAULT("create.meta");
+        if (r == 0)
+                r = meta_write(c->dir_fd, &c->meta, FILE_NEW);
         c->meta.image = NULL;
         return r < 0 ? error_set(c->err, r, "write down box %s", c->id) : 0;
 }
@@ -417,6 +444,7 @@ static int make_handle(struct creation *c, struct coffer_box **ret_box)
 /* What a failed creation had made; volumes that were made for it go too. */
 static void undo(struct creation *c)
 {
+        (void)FAULT("create.undo");
         close_fd(&c->shim_fd);
         if (!c->made)
                 return;
@@ -476,6 +504,7 @@ static int create(struct creation *c, struct coffer_box **ret_box)
         if (r == 0)
                 r = write_files(c);
         if (r == 0) {
+                (void)FAULT("create.event");
                 tell_created(c);
                 r = make_handle(c, ret_box);
         }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "sandbox/cgroup.h"
 #include "spec/state.h"
@@ -27,8 +28,11 @@
 static int kill_rest(const struct coffer_box *box, struct coffer_error *err)
 {
         struct cgroup cg;
-        int r = cgroup_open(box->id, &cg, err);
+        int r = FAULT("settle.kill");
 
+        if (r < 0)
+                return error_set(err, r, "end what is left of box %s", box->id);
+        r = cgroup_open(box->id, &cg, err);
         if (r < 0)
                 return r;
         r = cgroup_kill(&cg, KILL_TIMEOUT_MS, err);
@@ -86,6 +90,7 @@ static int write_dead(struct coffer_box *box, struct box_record *record, struct 
         static const char *const extra[] = {"exitCode", "137", NULL};
         int r;
 
+        (void)FAULT("settle.log");
         mark_log(box);
         (void)str_copy(record->state, sizeof(record->state), box_state_name(BOX_FAILED));
         (void)str_copy(record->reason, sizeof(record->reason), why_dead(box));
@@ -95,8 +100,10 @@ static int write_dead(struct coffer_box *box, struct box_record *record, struct 
         r = state_write(box->dir_fd, record, true);
         if (r < 0)
                 return error_set(err, r, "write the state of box %s", box->id);
+        (void)FAULT("settle.files");
         (void)unlinkat(box->dir_fd, "control.sock", 0);
         (void)unlinkat(box->dir_fd, "identity", 0);
+        (void)FAULT("settle.event");
         tell(box, "die", extra);
         return 0;
 }
@@ -225,6 +232,7 @@ int box_remove_now(struct coffer_box *box, bool with_volumes, struct coffer_erro
         r = box_remove_files(rt->home, box->id, runtime_remove_as, rt);
         if (r < 0)
                 return error_set(err, r, "remove box %s", box->id);
+        (void)FAULT("remove.event");
         (void)event_append(rt->home->fd, &event);
         for (size_t i = 0; with_volumes && i < meta.volumes.count; i++)
                 if (str_after(meta.volumes.items[i], ANONYMOUS_VOLUMES))

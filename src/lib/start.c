@@ -15,6 +15,7 @@
 
 #include "base/child.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "lib/plan.h"
 #include "lib/process.h"
@@ -43,7 +44,7 @@ int shim_spawn(const struct coffer_runtime *rt, const char *id, int *ret_fd,
         char name[] = "coffer-shim";
         char path[PATH_MAX];
         char *argv[] = {name, (char *)(uintptr_t)id, NULL};
-        char *envp[] = {NULL};
+        char *envp[] = {fault_environment(), NULL};
         cleanup_close int ours = -EBADF;
         cleanup_close int theirs = -EBADF;
         struct child_spec spec = {
@@ -55,8 +56,10 @@ int shim_spawn(const struct coffer_runtime *rt, const char *id, int *ret_fd,
                 .stdio = {-1, -1, -1},
         };
         int ends[2];
-        int r;
+        int r = FAULT("start.spawn");
 
+        if (r < 0)
+                return say_program(err, r, dir, name);
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
                 return error_set(err, -errno, "create a socket");
         ours = ends[0];
@@ -119,6 +122,11 @@ static int launch(struct coffer_call *c)
          */
         fd = take_fd(&c->box->shim_fd);
         r = fd < 0 ? shim_spawn(c->box->runtime, c->box->id, &fd, &c->error) : 0;
+        if (r == 0) {
+                r = FAULT("start.plan");
+                if (r < 0)
+                        (void)error_set(&c->error, r, "plan box %s", c->box->id);
+        }
         if (r == 0)
                 r = plan_start(c->box, c->helper, start_flags(c), c, &start, &c->error);
         if (r < 0)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -72,9 +73,11 @@ static void sweep_unfinished(struct coffer_runtime *rt, const char *id, int dir_
         if (faccessat(dir_fd, "state.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
             faccessat(dir_fd, "identity", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                 return;
-        if (box_lock_take(dir_fd, id, &lock_fd) == 0 &&
-            faccessat(dir_fd, "meta.json", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-                (void)box_remove_files(rt->home, id, runtime_remove_as, rt);
+        if (box_lock_take(dir_fd, id, &lock_fd) < 0 ||
+            faccessat(dir_fd, "meta.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return;
+        (void)renameat(dir_fd, VOLUMES_LIST_UNFINISHED, dir_fd, VOLUMES_LIST);
+        (void)box_remove_files(rt->home, id, runtime_remove_as, rt);
 }
 
 /* The lock is asked for again: a shim that ended meanwhile is no stranger. */

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/loop.h"
+#include "proto/faultframe.h"
 
 #define HEADER_BYTES 16
 
@@ -111,7 +112,10 @@ static int send_frame(int socket_fd, const struct proto_header *h, const struct 
                 {(void *)(uintptr_t)h, HEADER_BYTES },
                 {payload->data,        payload->size},
         };
+        int r = fault_frame("send", h->type);
 
+        if (r < 0)
+                return r;
         while (iov[0].iov_len + iov[1].iov_len > 0) {
                 int n = send_with_fds(socket_fd, iov, fds, fd_count);
 
@@ -266,6 +270,9 @@ int channel_recv(int socket_fd, struct frame *f, int timeout_ms)
         if (r < 0)
                 goto fail;
         f->payload.size = f->header.length;
+        r = fault_frame("recv", f->header.type);
+        if (r < 0)
+                goto fail;
         return 0;
 fail:
         frame_release(f);
@@ -299,7 +306,7 @@ int channel_recv_step(int socket_fd, struct frame_reader *reader)
                         return -ENOMEM;
         }
         f->payload.size = f->header.length;
-        return 0;
+        return fault_frame("recv", f->header.type);
 }
 
 int frame_decode(const struct frame *f, void *ret_message)

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/str.h"
 #include "shim/shim.h"
 
@@ -356,7 +357,9 @@ int clients_listen(struct shim *s, struct coffer_error *err)
                        s->dir_fd);
         (void)unlinkat(s->dir_fd, "control.sock", 0);
         mask = umask(0177);
-        r = bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+        r = FAULT("begin.socket");
+        if (r == 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+                r = -errno;
         (void)umask(mask);
         if (r == 0 && listen(fd, 128) < 0)
                 r = -errno;

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "shim/shim.h"
 
@@ -98,6 +99,11 @@ void execs_start(struct shim *s, struct client *c, const struct frame *f)
                 r = -EBUSY;
         if (r == 0)
                 r = frame_decode(f, &p);
+        if (r == 0) {
+                r = FAULT("exec.spawn");
+                if (r < 0)
+                        wire_release(&msg_process_table, &p);
+        }
         e = r == 0 ? calloc(1, sizeof(*e)) : NULL;
         if (e) {
                 *e = (struct exec){.shim = s,

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "sandbox/userns.h"
 #include "shim/shim.h"
@@ -110,6 +111,7 @@ void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms)
                 return;
         if (grace_ms == UINT32_MAX)
                 grace_ms = s->start.stop_grace_ms;
+        (void)FAULT("stop.signal");
         move(s, BOX_EV_STOP);
         save(s, false);
         if (number == 0)
@@ -166,6 +168,7 @@ static void main_started(struct shim *s, struct frame *f)
                 output_note(s, "output was lost: no memory");
         if (sys_pidfd_pid(s->box.main_pidfd, &pid) == 0)
                 s->record.pid = (uint32_t)pid;
+        (void)FAULT("started.state");
         s->record.started_ns = now_ns();
         move(s, BOX_EV_STARTED);
         save(s, false);
@@ -179,6 +182,7 @@ static void main_exited(struct shim *s, const struct frame *f)
 {
         struct msg_exited m;
 
+        (void)FAULT("exited.bury");
         if (frame_decode(f, &m) < 0)
                 return;
         s->record.exit_code = m.status;
@@ -218,6 +222,7 @@ void life_failed(struct shim *s, const struct coffer_error *err)
 
 static void supervisor_died(struct shim *s)
 {
+        (void)FAULT("supervisor.gone");
         s->supervisor_io = loop_remove(s->supervisor_io);
         s->supervisor_gone = true;
         if (!s->main_exited) {
@@ -287,6 +292,7 @@ static void finish(struct shim *s)
         struct coffer_error err = {0};
         int r;
 
+        (void)FAULT("finish.begin");
         s->finished = true;
         s->record.oom_killed = s->engine->oom(&s->box);
         r = s->engine->kill(&s->box, &err);
@@ -307,8 +313,10 @@ static void finish(struct shim *s)
                 s->record.finished_ns = now_ns();
         }
         save(s, true);
+        (void)FAULT("finish.events");
         if (s->record.started_ns)
                 tell_die(s);
+        (void)FAULT("finish.socket");
         s->listen_io = loop_remove(s->listen_io);
         close_fd(&s->listen_fd);
         (void)unlinkat(s->dir_fd, "control.sock", 0);
@@ -322,12 +330,14 @@ static void finish(struct shim *s)
         if (s->buried)
                 life_event(s, "destroy", NULL);
         clients_tell_end(s);
+        (void)FAULT("finish.files");
         /* What is left is disk space, which the next caller frees if we are killed now. */
         if (s->buried)
                 (void)sweep(s);
         for (size_t i = 0; i < ENGINE_PINNED_MAX; i++)
                 close_fd(&s->box.pinned_fds[i]);
         execs_free(s);
+        (void)FAULT("finish.lock");
         loop_quit(s->loop);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "sandbox/userns.h"
 #include "shim/shim.h"
@@ -110,30 +111,33 @@ static int open_home(struct shim *s, struct coffer_error *err)
 
 static int own_box(struct shim *s, struct coffer_error *err)
 {
-        int r = box_lock_take(s->dir_fd, s->id, &s->lock_fd);
+        int r = FAULT("begin.lock");
 
+        if (r == 0)
+                r = box_lock_take(s->dir_fd, s->id, &s->lock_fd);
         if (r == -EAGAIN)
                 return error_say(err, -EBUSY, COFFER_ERROR_STATE,
                                  "box %s is being started or removed", s->id);
         if (r < 0)
                 return error_set(err, r, "lock box %s", s->id);
         (void)unlinkat(s->dir_fd, "identity", 0);
-        r = identity_write(s->dir_fd, &s->identity);
+        r = FAULT("begin.identity");
+        if (r == 0)
+                r = identity_write(s->dir_fd, &s->identity);
         return r < 0 ? error_set(err, r, "write the identity of box %s", s->id) : 0;
 }
 
 static int open_log(struct shim *s, struct coffer_error *err)
 {
         struct output *o = &s->output;
-        int r;
+        int r = FAULT("begin.log");
 
         o->shim = s;
         o->from[0] = o->from[1] = o->stdin_fd = -EBADF;
         o->log.fd = -EBADF;
         o->logging = !(s->start.flags & (START_NO_MAIN_LOG | START_HELPER));
-        if (!o->logging || s->start.flags & START_REMOVE)
-                return 0;
-        r = box_log_open(&o->log, s->dir_fd, s->start.log_max_bytes, s->start.log_files);
+        if (r == 0 && o->logging && !(s->start.flags & START_REMOVE))
+                r = box_log_open(&o->log, s->dir_fd, s->start.log_max_bytes, s->start.log_files);
         return r < 0 ? error_set(err, r, "open the log of box %s", s->id) : 0;
 }
 
@@ -158,8 +162,13 @@ static void note_posture(struct shim *s)
 /* What is left of our own rights once the box stands; the rest of the stripping needs none. */
 static int strip(struct shim *s, struct coffer_error *err)
 {
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-                return error_set(err, -errno, "give up rights");
+        int r = FAULT("begin.strip");
+
+        if (r == 0 &&
+            (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0))
+                r = -errno;
+        if (r < 0)
+                return error_set(err, r, "give up rights");
         return strv_addf(&s->box.posture,
                          "shim\toff\tno_new_privs, not dumpable; keeps the caller's other rights");
 }
@@ -203,6 +212,7 @@ static void undo(struct shim *s, const struct coffer_error *err)
 {
         if (s->lock_fd < 0)
                 return; /* not ours */
+        (void)FAULT("undo.begin");
         s->state = BOX_STARTING;
         life_failed(s, err);
         output_end(s);
@@ -210,6 +220,7 @@ static void undo(struct shim *s, const struct coffer_error *err)
                 (void)s->engine->kill(&s->box, NULL);
                 (void)s->engine->release(&s->box, NULL);
         }
+        (void)FAULT("undo.files");
         (void)unlinkat(s->dir_fd, "control.sock", 0);
         if (s->start.flags & START_REMOVE)
                 (void)life_remove(s);
@@ -222,6 +233,9 @@ int main(int argc, char **argv)
         struct coffer_error err = {0};
         int r;
 
+        fault_process("shim", false);
+        if (fault_list(argc, argv))
+                return 0;
         if (argc != 2 || strlen(argv[1]) != BOX_ID_CHARS || fcntl(SHIM_LAUNCH_FD, F_GETFD) < 0) {
                 (void)fputs("coffer-shim is started by coffer, not by hand\n", stderr);
                 return 2;

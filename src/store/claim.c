@@ -2,6 +2,7 @@
 #include "store/claim.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -218,4 +219,27 @@ void claims_release(const struct home *home, const struct claims *claims, const 
                 return;
         (void)snprintf(index, sizeof(index), "%u", claims->index);
         (void)drop_if(home, home->ids_fd, index, id);
+}
+
+static void release_from(const struct home *home, int dir_fd, const char *id)
+{
+        int fd = sys_open(dir_fd, ".", O_RDONLY | O_DIRECTORY);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        char owner[BOX_ID_CHARS + 1];
+        struct dirent *entry;
+
+        if (!dir) {
+                close_fd(&fd);
+                return;
+        }
+        while ((entry = readdir(dir)))
+                if (read_link(dir_fd, entry->d_name, owner) == 0 && str_eq(owner, id))
+                        (void)drop_if(home, dir_fd, entry->d_name, id);
+        (void)closedir(dir);
+}
+
+void claims_release_all(const struct home *home, const char *id)
+{
+        release_from(home, home->names_fd, id);
+        release_from(home, home->ids_fd, id);
 }

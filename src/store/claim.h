@@ -65,3 +65,5 @@ int claims_read(int box_dir_fd, struct claims *ret_claims);
 void claim_release_name(const struct home *home, const char *name, const char *id);
 /** claims_release() - give up name and range, those that @id still has; never fails */
 void claims_release(const struct home *home, const struct claims *claims, const char *id);
+/** claims_release_all() - whatever @id has, where it is not noted: reads all claims; never fails */
+void claims_release_all(const struct home *home, const char *id);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 
 ssize_t file_read(int dir_fd, const char *name, char *data, size_t size)
@@ -59,6 +60,8 @@ int file_replace(int dir_fd, const char *name, const void *data, size_t size, un
                 (void)unlinkat(dir_fd, temporary, 0);
                 r = write_file(dir_fd, temporary, data, size, flags);
         }
+        if (r == 0)
+                r = FAULT("file.rename");
         if (r < 0)
                 return r;
         if (renameat(dir_fd, temporary, dir_fd, name) < 0) {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "base/faultpoint.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "store/file.h"
@@ -200,7 +201,7 @@ static int remove_volumes(const struct home *home, const char *trash, remove_as_
         char *save = NULL;
         int r = 0;
 
-        (void)snprintf(path, sizeof(path), "%s/volumes", trash);
+        (void)snprintf(path, sizeof(path), "%s/" VOLUMES_LIST, trash);
         if (faccessat(home->boxes_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return 0;
         text = malloc(VOLUMES_BYTES_MAX);
@@ -215,12 +216,16 @@ static int remove_volumes(const struct home *home, const char *trash, remove_as_
         return r;
 }
 
+/* The list of volumes is in there: while one of them is left it stays, for the next who sweeps. */
 static int empty_trash(const struct home *home, const char *trash, remove_as_fn as, void *as_data)
 {
-        int volumes = remove_volumes(home, trash, as, as_data);
-        int r = tree_remove_as(home->boxes_fd, trash, as, as_data);
+        int r = FAULT("sweep.volumes");
 
-        return r < 0 ? r : volumes;
+        if (r == 0)
+                r = remove_volumes(home, trash, as, as_data);
+        if (r == 0)
+                r = FAULT("sweep.files");
+        return r < 0 ? r : tree_remove_as(home->boxes_fd, trash, as, as_data);
 }
 
 int box_bury(const struct home *home, const char *id)
@@ -233,13 +238,18 @@ int box_bury(const struct home *home, const char *id)
         dir_fd = sys_open(home->boxes_fd, id, O_PATH | O_DIRECTORY | O_NOFOLLOW);
         if (dir_fd < 0)
                 return dir_fd;
+        r = FAULT("bury.rename");
+        if (r < 0)
+                return r;
         r = claims_read(dir_fd, &claims);
-
         (void)snprintf(trash, sizeof(trash), ".trash-%s", id);
         if (renameat(home->boxes_fd, id, home->boxes_fd, trash) < 0)
                 return -errno;
+        (void)FAULT("bury.claims");
         if (r == 0)
                 claims_release(home, &claims, id);
+        else
+                claims_release_all(home, id); /* made by somebody who died before he noted them */
         return 0;
 }
 
@@ -279,6 +289,8 @@ int box_sweep(const struct home *home, remove_as_fn as, void *as_data)
         while (r == 0 && (entry = readdir(dir))) {
                 if (!str_after(entry->d_name, ".trash-"))
                         continue;
+                /* Whoever buried it and died at once has not released them. */
+                claims_release_all(home, entry->d_name + strlen(".trash-"));
                 r = empty_trash(home, entry->d_name, as, as_data);
                 if (r == 0)
                         count++;

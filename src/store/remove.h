@@ -10,6 +10,10 @@ struct coffer_error;
 
 #define ANONYMOUS_VOLUMES "anonymous-" /* begins the names that are made up for a box */
 
+/* In a box's directory: the volumes that go with it, always or if it is never finished. */
+#define VOLUMES_LIST            "volumes"
+#define VOLUMES_LIST_UNFINISHED "volumes.new"
+
 /*
  * Removing trees whose names and depth a box chose, without following a symlink and without
  * recursion; and boxes, so that a death at any point leaves what the next caller sweeps up.

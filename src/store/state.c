@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/faultpoint.h"
 #include "store/file.h"
 
 static void release_buf(struct buf *b)
@@ -53,7 +54,10 @@ static void append_row(struct buf *to, const char *row)
 int state_write(int box_dir_fd, const struct box_record *r, bool sync)
 {
         cleanup_with(release_buf) struct buf text = BUF_INIT(STATE_BYTES_MAX);
+        int fault = FAULT("state.write");
 
+        if (fault < 0)
+                return fault;
         if (r->posture.count > STATE_POSTURE_MAX)
                 return -E2BIG;
 

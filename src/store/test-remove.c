@@ -107,6 +107,32 @@ TEST(a_box_goes_with_its_claims)
         scratch_end(&s);
 }
 
+/* Cut short before the claims were noted, or when the directory had gone. */
+TEST(claims_that_are_noted_nowhere_go_with_their_box)
+{
+        struct scratch s = scratch_begin();
+        char id[BOX_ID_CHARS + 1];
+
+        (void)close(scratch_box(&s, A));
+        (void)close(scratch_box(&s, B));
+        t_ok(claim_name(s.home, "web", A, NULL));
+        t_ok(claim_name(s.home, "other", B, NULL));
+        t_ok(symlinkat(A, s.home->ids_fd, "3"));
+        t_ok(symlinkat(B, s.home->ids_fd, "4"));
+        t_ok(box_remove_files(s.home, A, NULL, NULL));
+        t_errno(ENOENT, claim_lookup(s.home, "web", id));
+        t_false(exists(s.home->ids_fd, "3"));
+        t_ok(claim_lookup(s.home, "other", id));
+        t_str(B, id);
+        t_true(exists(s.home->ids_fd, "4"));
+
+        t_ok(renameat(s.home->boxes_fd, B, s.home->boxes_fd, ".trash-" B));
+        t_int(1, box_sweep(s.home, NULL, NULL));
+        t_errno(ENOENT, claim_lookup(s.home, "other", id));
+        t_false(exists(s.home->ids_fd, "4"));
+        scratch_end(&s);
+}
+
 TEST(a_removal_that_was_cut_short_is_finished)
 {
         struct scratch s = scratch_begin();

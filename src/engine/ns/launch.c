@@ -20,6 +20,7 @@
 #include "base/child.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "engine/engine.h"
 #include "proto/channel.h"
@@ -240,27 +241,30 @@ static _Noreturn void run_init(struct launch *l)
 {
         static char name[] = "coffer-init";
         char *argv[] = {name, NULL};
-        char *envp[] = {NULL};
+        char *envp[] = {fault_environment(), NULL};
         int exe_fd = l->box->pinned_fds[ENGINE_PINNED_EXE];
         char go;
-        int r = 0;
+        int r;
 
         (void)close(l->box->socket_fd);
         /* Until the id maps are written this process is nobody. */
         if (sys_read(l->their_socket_fd, &go, 1) != 1)
                 _exit(1);
+        r = FAULT_OF("newborn", "ids");
         /* What a shim ignores a box must not: that survives execve(2). */
         (void)signal(SIGPIPE, SIG_DFL);
         (void)signal(SIGHUP, SIG_DFL);
         (void)signal(SIGXFSZ, SIG_DFL);
         /* Refused under a single-id map; what that leaves open is a row of the posture. */
         (void)setgroups(0, NULL);
-        if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+        if (r == 0 && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
                 r = -errno;
         if (r == 0 && !as_root(l))
                 r = lend_exe_by_path(l->init_exe_fd, &exe_fd);
         if (r == 0 && dup2(l->their_socket_fd, CHILD_FIRST_FD) < 0)
                 r = -errno;
+        if (r == 0)
+                r = FAULT_OF("newborn", "execve");
         if (r == 0) {
                 (void)syscall(SYS_execveat, exe_fd, "", argv, envp, AT_EMPTY_PATH);
                 r = -errno;
@@ -416,6 +420,12 @@ static int open_sources(struct launch *l)
         return 0;
 }
 
+/* How it ended is not known; nobody else has this socket. */
+static int say_died(struct launch *l, int code)
+{
+        return error_say(l->err, code, COFFER_ERROR_CONTROL, "the supervisor died in mid-setup");
+}
+
 static int send_process(struct launch *l)
 {
         return channel_forward(l->box->socket_fd, PROTO_SPAWN, 0, &l->start->process,
@@ -432,6 +442,8 @@ static int send_setup(struct launch *l)
         /* What to run goes along at once, so that nobody waits for us; but not past a limit. */
         if (r == 0 && !l->setup.place_processes)
                 r = send_process(l);
+        if (r == -EPIPE || r == -ECONNRESET)
+                return say_died(l, r);
         return r < 0 ? error_set(l->err, r, "tell the supervisor how to build the box") : 0;
 }
 
@@ -467,8 +479,7 @@ static int hear_ready(struct launch *l)
         if (r < 0 && l->init_error < 0)
                 return error_set(l->err, l->init_error, "start coffer-init in the box");
         if (r < 0)
-                return error_say(l->err, r, COFFER_ERROR_CONTROL,
-                                 "the supervisor died in mid-setup");
+                return say_died(l, r);
         if (f.header.type == PROTO_ERROR)
                 return frame_error(&f, l->err);
         if (f.header.type != PROTO_READY || f.fd_count != 1)
@@ -506,19 +517,27 @@ static int describe(struct launch *l)
 static int kill_box(struct engine_box *box, struct coffer_error *err)
 {
         struct ns_data *data = box->data;
+        int r = FAULT("engine.kill");
 
         if (box->pidfd >= 0) {
                 (void)sys_pidfd_send_signal(box->pidfd, SIGKILL);
                 (void)child_wait(box->pidfd);
                 close_fd(&box->pidfd);
         }
+        if (r < 0)
+                return error_set(err, r, "end the processes of the box");
         return data ? cgroup_kill(&data->cgroup, KILL_TIMEOUT_MS, err) : 0;
 }
 
 static int release_box(struct engine_box *box, struct coffer_error *err)
 {
         struct ns_data *data = box->data;
-        int r = data ? cgroup_remove(&data->cgroup, err) : 0;
+        int r = FAULT("engine.release");
+
+        if (r < 0)
+                (void)error_set(err, r, "release what the box had");
+        else if (data)
+                r = cgroup_remove(&data->cgroup, err);
 
         free(data);
         box->data = NULL;
@@ -552,6 +571,7 @@ static const struct {
         {"ready",   hear_ready      },
         {"posture", describe        },
 };
+FAULT_STEPS(shim, "launch", steps, what);
 
 static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
                   const struct msg_start *start, struct engine_box *ret_box,
@@ -579,8 +599,11 @@ static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
                 return error_set(err, -ENOMEM, "launch the box");
         box.data = l.data;
         cgroup_init(&l.data->cgroup);
-        for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++)
-                r = steps[i].run(&l);
+        for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++) {
+                r = fault_step(err, "launch", steps[i].what);
+                if (r == 0)
+                        r = steps[i].run(&l);
+        }
 
         for (size_t i = 0; i < l.source_count; i++)
                 close_fd(&l.source_fds[i]);

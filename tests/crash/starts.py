@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""starts.py [BIN-DIR]: 64 starts that fail, several at once, each in its own way.
+
+Nothing may be left of them but the box itself, which says why: no process, zombie, mount, cgroup
+or socket.  With the programs of a build with -Dfaults=true the start is also broken at a step that
+COFFER_SEED draws, and the supervisor killed there.
+"""
+import os
+import random
+import subprocess
+import sys
+
+from lab import Lab, Tap, Wrong, become_subreaper, programs_of, read_dir, run
+
+STARTS = 64
+AT_ONCE = 8
+SHIM = ("cgroup", "clone", "maps", "userns", "sources", "setup", "ready", "posture")
+INIT = ("receive", "stem", "sources", "root", "hostname", "landlock", "main", "procfs", "pivot",
+        "ids-of-main", "masks", "namespaces", "rights", "posture")
+
+
+def ways(programs, chance):
+    """What fails, with the fault that does it, the arguments, and the exit code."""
+    yield "a command that is not there", None, ["host", "--", "/nosuch"], 127
+    yield "a directory that is not there", None, ["-w", "/nosuch", "host", "--", "true"], 126
+    yield "a command that is none", None, ["host", "--", "/etc"], 126
+    yield "a mount that is not there", "mount", ["host", "--", "true"], 125
+    listed = subprocess.run([f"{programs}/coffer-shim", "--fault-points"], capture_output=True,
+                            text=True, check=False)
+    if listed.returncode != 0:
+        return
+    true = ["host", "--", "true"]
+    yield "the supervisor killed in mid-setup", f"init.setup.{chance.choice(INIT)}:kill", true, 125
+    yield "a step of the supervisor", f"init.setup.{chance.choice(INIT)}:errno=ENOSPC", true, 125
+    yield "a step of the shim", f"shim.launch.{chance.choice(SHIM)}:errno=ENOSPC", true, 125
+    yield "the supervisor killed at birth", "newborn.execve:kill", true, 125
+    yield "main killed before it was", "main.procfs:kill", true, 125
+
+
+def begin(lab, number, way):
+    """A start in the background; it is not to end well."""
+    _, fault, arguments, _ = way
+    name = f"box{number}"
+    source = os.path.join(lab.home, f"source{number}")
+    os.mkdir(source)
+    lab.must("create", "--name", name, "-v", f"{source}:/mnt", *arguments)
+    if fault == "mount":
+        os.rmdir(source)
+        fault = None
+    lab.fault = fault
+    try:
+        return lab.begin("start", "-a", name)
+    finally:
+        lab.fault = None
+
+
+def check(lab, number, way, result):
+    what, fault, _, code = way
+    if result.status == 0 or not result.err.startswith("coffer: "):
+        raise Wrong(f"{what} ({fault}): {result}")
+    box = lab.inspect(f"box{number}")
+    if not box:
+        raise Wrong(f"{what} ({fault}): there is no box; {result}")
+    state = box["State"]
+    if state["Running"] or state["Reason"] != "start failed" or state["ExitCode"] != code:
+        raise Wrong(f"{what} ({fault}): {state}")
+    # What is kept is what was said: the step's words and the kernel's.
+    if not state["Error"] or state["Error"] not in result.err:
+        raise Wrong(f"{what} ({fault}): kept {state['Error']!r} of {result.err!r}")
+
+
+def sockets(lab):
+    return [box for box in read_dir(f"{lab.home}/boxes")
+            if os.path.exists(f"{lab.home}/boxes/{box}/control.sock")]
+
+
+def check_host(lab):
+    """The boxes are there, and nothing else."""
+    kept = {f"{where}/{name}" for where in ("boxes", "names", "ids")
+            for name in read_dir(f"{lab.home}/{where}")}
+    lab.files = lambda: [f for f in Lab.files(lab) if f not in kept]
+    lab.nothing_left()
+    if sockets(lab):
+        raise Wrong(f"sockets are left in {sockets(lab)}")
+
+
+def main():
+    become_subreaper()
+    programs = programs_of(sys.argv[1:])
+    seed = os.environ.get("COFFER_SEED", "1")
+    chance = random.Random(seed)
+    lab, tap = Lab(programs), Tap()
+    tap.note(f"seed {seed}")
+    todo = []
+    while len(todo) < STARTS:
+        todo += ways(programs, chance)
+    try:
+        for first in range(0, STARTS, AT_ONCE):
+            numbers = range(first, min(first + AT_ONCE, STARTS))
+            going = [(n, todo[n], begin(lab, n, todo[n])) for n in numbers]
+            for number, way, process in going:
+                result = lab.end(process)
+                try:
+                    check(lab, number, way, result)
+                    tap.verdict(True, f"{number}: {way[0]}")
+                except Wrong as wrong:
+                    tap.verdict(False, f"{number}: {wrong}")
+        try:
+            check_host(lab)
+            tap.verdict(True, f"{STARTS} failed starts left nothing on the host")
+            lab.must("rm", "-a")
+            del lab.files
+            lab.nothing_left()
+            tap.verdict(True, "and their boxes are gone, too")
+        except Wrong as wrong:
+            tap.verdict(False, str(wrong))
+    finally:
+        lab.close()
+    return tap.end()
+
+
+if __name__ == "__main__":
+    run(main)
