@@ -137,19 +137,12 @@ pack()
         until_true 30 probed one 3
         coffer exec one sh -c 'ps -o args | grep -c "[s]leep 2222" || :'
         [ "$output" -le 1 ] || explain "probes pile up"
-        if kernel_signals_groups; then
+        if kernel_from 6 9; then
                 coffer exec one sh -c 'ps -o args | grep -c "[s]leep 1111" || :'
                 [ "$output" -le 1 ] || explain "children of probes are left"
         fi
         coffer exec one echo alive
         expect_output alive
-}
-
-kernel_signals_groups()
-{
-        local major minor
-        IFS=.- read -r major minor _ < <(uname -r)
-        [ "$major" -gt 6 ] || { [ "$major" = 6 ] && [ "$minor" -ge 9 ]; }
 }
 
 @test "what a probe writes is kept up to 4096 bytes, whatever the bytes are" {
