@@ -373,6 +373,7 @@ COFFER_API int coffer_box_rename(struct coffer_box *box, const char *name,
  * @labels:      "NAME=value", NULL-terminated
  * @pid:         of main in the host's PID namespace; 0 when it does not run
  * @tty:         not 0: main has a terminal
+ * @health:      "starting", "healthy" or "unhealthy"; empty without a health check
  *
  * Made by the library only: members may be added at the end.
  */
@@ -390,6 +391,7 @@ struct coffer_box_info {
         const char *const *labels;
         pid_t pid;
         uint32_t tty;
+        const char *health;
 };
 
 /**

@@ -20,6 +20,9 @@
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
+#ifndef PIDFD_SIGNAL_PROCESS_GROUP
+#define PIDFD_SIGNAL_PROCESS_GROUP (1U << 2)
+#endif
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
@@ -123,6 +126,14 @@ int sys_pidfd_open(pid_t pid)
 int sys_pidfd_send_signal(int pidfd, int sig)
 {
         return as_result(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0));
+}
+
+int sys_pidfd_send_signal_group(int pidfd, int sig)
+{
+        int r = as_result(
+                syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, PIDFD_SIGNAL_PROCESS_GROUP));
+
+        return r == -EINVAL ? sys_pidfd_send_signal(pidfd, sig) : r;
 }
 
 int sys_pidfd_pid(int pidfd, pid_t *ret_pid)

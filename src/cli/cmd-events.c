@@ -43,7 +43,11 @@ static bool match_box(const void *item, const char *value)
 
 static bool match_event(const void *item, const char *value)
 {
-        return jv_is(jv_member(*(const struct jv *)item, "Action"), value);
+        cleanup_free char *action = jv_dup(*(const struct jv *)item, "Action");
+        const char *rest = action ? str_after(action, value) : NULL;
+
+        /* "health_status" is every "health_status: …"; so in Docker. */
+        return rest && (*rest == '\0' || (*rest == ':' && !strchr(value, ':')));
 }
 
 static bool match_type(const void *item, const char *value)

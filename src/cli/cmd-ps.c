@@ -111,6 +111,25 @@ static int check_exited(const char *value, struct coffer_error *err)
         return -EINVAL;
 }
 
+static bool match_health(const void *item, const char *value)
+{
+        const char *health = ((const struct item *)item)->info->health;
+
+        return str_eq(health[0] != '\0' ? health : "none", value);
+}
+
+static int check_health(const char *value, struct coffer_error *err)
+{
+        static const char *const words[] = {"starting", "healthy", "unhealthy", "none"};
+
+        for (size_t i = 0; i < ELEMENTS(words); i++)
+                if (str_eq(value, words[i]))
+                        return 0;
+        (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE, "invalid filter 'health=%s'", value);
+        error_hint(err, "one of: starting healthy unhealthy none");
+        return -EINVAL;
+}
+
 static bool match_image(const void *item, const char *value)
 {
         return str_eq(((const struct item *)item)->info->image, value);
@@ -144,10 +163,11 @@ static const struct filter_key keys[] = {
         {"label",        match_label, NULL},
         {"status",         match_status, check_status},
         {"exited",       match_exited, check_exited},
-        {"ancestor",         match_image, NULL},
-        {"before",      match_before, NULL},
-        {"since", match_since, NULL},
-        {0     },
+        {"health",         match_health, check_health},
+        {"ancestor",      match_image, NULL},
+        {"before", match_before, NULL},
+        {"since",      match_since, NULL},
+        {0},
 };
 
 static int append_ago(struct buf *to, uint64_t then_ns, int64_t now)
@@ -172,9 +192,14 @@ static int append_status(struct buf *to, const struct coffer_box_info *info, int
         case COFFER_STATE_STOPPING:
                 (void)buf_append_str(to, "Up ");
                 (void)human_duration(up > 0 ? up : 0, to);
-                return buf_append_str(to, info->state == COFFER_STATE_PAUSED     ? " (Paused)"
-                                          : info->state == COFFER_STATE_STOPPING ? " (Stopping)"
-                                                                                 : "");
+                if (info->state != COFFER_STATE_RUNNING)
+                        return buf_append_str(to, info->state == COFFER_STATE_PAUSED
+                                                          ? " (Paused)"
+                                                          : " (Stopping)");
+                if (info->health[0] == '\0')
+                        return to->failed;
+                return buf_printf(to, " (%s%s)", str_eq(info->health, "starting") ? "health: " : "",
+                                  info->health);
         case COFFER_STATE_RESTARTING:
                 (void)buf_printf(to, "Restarting (%d) ", info->exit_code);
                 return append_ago(to, info->finished_ns, now);

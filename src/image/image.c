@@ -11,6 +11,8 @@ void image_config_release(struct image_config *config)
         strv_release(&config->volumes);
         strv_release(&config->labels);
         strv_release(&config->exposed_ports);
+        strv_release(&config->health_test);
+        strv_release(&config->shell);
         free(config->user);
         free(config->working_dir);
         free(config->stop_signal);

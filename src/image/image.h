@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "spec/spec.h"
 
 /*
  * From what a user calls an image to directories that can be mounted.
@@ -35,10 +36,14 @@ enum image_kind { IMAGE_HOST, IMAGE_DIR, IMAGE_LAYERS };
  * @volumes:       paths
  * @labels:        "key=value"
  * @exposed_ports: "80/tcp"; metadata only
+ * @health_test:   "CMD", "NONE", … and what follows; as the image wrote it
+ * @shell:         what a text of CMD-SHELL is run by
  * @user:          "", "name", "uid", "name:group", "uid:gid"; as the image wrote it
  * @working_dir:   "" or a path; as the image wrote it
  * @stop_signal:   "", "SIGTERM", "15"; as the image wrote it
  * @architecture:  "amd64"; "" when the image does not say
+ * @health_ns:     by enum spec_health_time, in nanoseconds; 0 when the image does not say
+ * @health_retries: 0 when it does not say
  *
  * All strings are the image's, foreign, and free of NUL; none is NULL in a resolved image.
  */
@@ -49,10 +54,14 @@ struct image_config {
         struct strv volumes;
         struct strv labels;
         struct strv exposed_ports;
+        struct strv health_test;
+        struct strv shell;
         char *user;         /* owned */
         char *working_dir;  /* owned */
         char *stop_signal;  /* owned */
         char *architecture; /* owned */
+        uint64_t health_ns[SPEC_HEALTH_TIMES];
+        uint64_t health_retries;
 };
 
 /**

@@ -119,6 +119,7 @@ static const struct {
         {"Volumes",      offsetof(struct image_config, volumes),       read_keys  },
         {"Labels",       offsetof(struct image_config, labels),        read_labels},
         {"ExposedPorts", offsetof(struct image_config, exposed_ports), read_keys  },
+        {"Shell",        offsetof(struct image_config, shell),         read_list  },
 };
 
 static const struct {
@@ -129,6 +130,33 @@ static const struct {
         {"WorkingDir", offsetof(struct image_config, working_dir)},
         {"StopSignal", offsetof(struct image_config, stop_signal)},
 };
+
+/* Docker's, in whose images alone it is; times are nanoseconds. */
+static int read_health(const struct json_value *config, struct image_config *to,
+                       struct coffer_error *err)
+{
+        static const struct {
+                const char *key;
+                size_t field;
+        } numbers[] = {
+                {"Interval",      offsetof(struct image_config, health_ns[0])  },
+                {"Timeout",       offsetof(struct image_config, health_ns[1])  },
+                {"StartPeriod",   offsetof(struct image_config, health_ns[2])  },
+                {"StartInterval", offsetof(struct image_config, health_ns[3])  },
+                {"Retries",       offsetof(struct image_config, health_retries)},
+        };
+        struct json_value health = json_member(config, "Healthcheck");
+        struct json_value test = json_member(&health, "Test");
+        char *base = (char *)to;
+        int r = json_want_object(&health, JSON_OPTIONAL, err);
+
+        if (r == 0)
+                r = read_list(&test, &to->health_test, err);
+        for (size_t i = 0; r == 0 && i < ELEMENTS(numbers); i++)
+                r = json_get_u64(&health, numbers[i].key, JSON_OPTIONAL, INT64_MAX,
+                                 (uint64_t *)(void *)(base + numbers[i].field), err);
+        return r;
+}
 
 static int read_config(const struct json_value *config, struct image_config *to,
                        struct coffer_error *err)
@@ -146,7 +174,7 @@ static int read_config(const struct json_value *config, struct image_config *to,
 
                 r = read_string(&value, (char **)(void *)(base + strings[i].field), err);
         }
-        return r;
+        return r == 0 ? read_health(config, to, err) : r;
 }
 
 static int read_platform(const struct json_value *root, struct image_config *to,

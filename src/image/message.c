@@ -22,17 +22,23 @@ bool image_is_digest(const char *hex)
                strspn(hex, "0123456789abcdef") == IMAGE_DIGEST_HEX;
 }
 
-/* The order of these two tables is the format. */
+/* The order of these tables is the format. */
 static const size_t list_fields[] = {
-        offsetof(struct image_config, entrypoint), offsetof(struct image_config, cmd),
-        offsetof(struct image_config, env),        offsetof(struct image_config, volumes),
-        offsetof(struct image_config, labels),     offsetof(struct image_config, exposed_ports),
+        offsetof(struct image_config, entrypoint),  offsetof(struct image_config, cmd),
+        offsetof(struct image_config, env),         offsetof(struct image_config, volumes),
+        offsetof(struct image_config, labels),      offsetof(struct image_config, exposed_ports),
+        offsetof(struct image_config, health_test), offsetof(struct image_config, shell),
 };
 static const size_t string_fields[] = {
         offsetof(struct image_config, user),
         offsetof(struct image_config, working_dir),
         offsetof(struct image_config, stop_signal),
         offsetof(struct image_config, architecture),
+};
+static const size_t number_fields[] = {
+        offsetof(struct image_config, health_ns[0]),   offsetof(struct image_config, health_ns[1]),
+        offsetof(struct image_config, health_ns[2]),   offsetof(struct image_config, health_ns[3]),
+        offsetof(struct image_config, health_retries),
 };
 
 static void put_u32(struct buf *to, size_t number)
@@ -67,6 +73,8 @@ int message_encode(const struct image_manifest *m, struct buf *to)
         }
         for (size_t i = 0; i < ELEMENTS(string_fields); i++)
                 put_string(to, *(char *const *)(const void *)(config + string_fields[i]));
+        for (size_t i = 0; i < ELEMENTS(number_fields); i++)
+                (void)buf_append(to, config + number_fields[i], sizeof(uint64_t));
         return to->failed;
 }
 
@@ -167,6 +175,8 @@ static int take_config(struct reader *in, struct image_config *config)
         }
         for (size_t i = 0; r == 0 && i < ELEMENTS(string_fields); i++)
                 r = take_string(in, (char **)(void *)(base + string_fields[i]));
+        for (size_t i = 0; r == 0 && i < ELEMENTS(number_fields); i++)
+                r = take(in, base + number_fields[i], sizeof(uint64_t));
         return r;
 }
 

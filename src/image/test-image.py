@@ -245,12 +245,16 @@ def a_config_is_read_whole(scratch):
     l.image([l.layer(data)], tars=[data], config={"config": {
         "Entrypoint": ["/bin/e", ""], "Cmd": None, "Env": ["A=1", "B=x=y", "C="], "User": "1:2",
         "WorkingDir": "/w", "StopSignal": "SIGQUIT", "Volumes": {"/v1": {}, "/v2": {}},
-        "Labels": {"k": "v=w", "empty": ""}, "ExposedPorts": {"80/tcp": {}}, "Healthcheck": {}}})
+        "Labels": {"k": "v=w", "empty": ""}, "ExposedPorts": {"80/tcp": {}}, "Healthcheck": {
+            "Test": ["CMD-SHELL", "x || exit 1"], "Interval": 1500000000, "StartInterval": 7, "Retries": 4},
+        "Shell": ["/bin/bash", "-c"]}})
     fields, said = resolve(scratch + "/store", "oci:" + l.path)
     check(not said, said)
     want = {"entrypoint": ["/bin/e", ""], "env": ["A=1", "B=x=y", "C="], "user": ["1:2"],
             "workdir": ["/w"], "stopsignal": ["SIGQUIT"], "volume": ["/v1", "/v2"],
             "label": ["k=v=w", "empty="], "port": ["80/tcp"], "arch": [ARCH],
+            "health": ["CMD-SHELL", "x || exit 1"], "times": ["1500000000 0 0 7 4"],
+            "shell": ["/bin/bash", "-c"],
             "id": [digest(as_json(l.config))], "layer": [digest(data)]}
     for key, value in want.items():
         check(fields.get(key) == value, f"{key}: {fields.get(key)} != {value}")

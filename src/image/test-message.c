@@ -24,6 +24,9 @@ static void fill(struct image_manifest *m)
         t_ok(strv_add(&m->config.cmd, ""));
         t_ok(strv_add(&m->config.env, "A=b"));
         m->config.user = strdup("1:2");
+        t_ok(strv_add(&m->config.health_test, "CMD"));
+        m->config.health_ns[SPEC_HEALTH_TIMES - 1] = 7;
+        m->config.health_retries = UINT64_MAX;
 }
 
 TEST(what_is_said_is_heard)
@@ -43,6 +46,9 @@ TEST(what_is_said_is_heard)
         t_str("A=b", got.config.env.items[0]);
         t_str("1:2", got.config.user);
         t_str("", got.config.working_dir);
+        t_str("CMD", got.config.health_test.items[0]);
+        t_int(7, (int64_t)got.config.health_ns[SPEC_HEALTH_TIMES - 1]);
+        t_true(got.config.health_retries == UINT64_MAX);
         image_manifest_release(&m);
         image_manifest_release(&got);
         buf_release(&b);

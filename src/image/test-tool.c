@@ -54,6 +54,12 @@ static int resolve(const struct image_store *store, const char *reference)
                 print_list("volume", &c->volumes);
                 print_list("label", &c->labels);
                 print_list("port", &c->exposed_ports);
+                print_list("health", &c->health_test);
+                print_list("shell", &c->shell);
+                (void)printf("times");
+                for (size_t i = 0; i < SPEC_HEALTH_TIMES; i++)
+                        (void)printf(" %llu", (unsigned long long)c->health_ns[i]);
+                (void)printf(" %llu\n", (unsigned long long)c->health_retries);
                 (void)printf("user %s\nworkdir %s\nstopsignal %s\narch %s\n", c->user,
                              c->working_dir, c->stop_signal, c->architecture);
         }

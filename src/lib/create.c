@@ -118,12 +118,16 @@ static int apply_image(struct creation *c, struct image *image)
                 .env = take_strv(&image->config.env),
                 .labels = take_strv(&image->config.labels),
                 .volumes = take_strv(&image->config.volumes),
+                .health_test = take_strv(&image->config.health_test),
+                .shell = take_strv(&image->config.shell),
+                .health_retries = image->config.health_retries,
         };
         int r;
 
         (void)take_string(&d.user, &image->config.user);
         (void)take_string(&d.workdir, &image->config.working_dir);
         (void)take_string(&d.stop_signal, &image->config.stop_signal);
+        memcpy(d.health_ns, image->config.health_ns, sizeof(d.health_ns));
         r = spec_apply_image(&c->spec, &d, c->err);
         spec_image_defaults_release(&d);
         if (r < 0)

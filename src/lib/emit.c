@@ -49,6 +49,12 @@ void emit_u64(struct buf *to, const char *key, uint64_t value)
         (void)buf_printf(to, "%" PRIu64, value);
 }
 
+void emit_i64(struct buf *to, const char *key, int64_t value)
+{
+        begin(to, key);
+        (void)buf_printf(to, "%" PRIi64, value);
+}
+
 void emit_null(struct buf *to, const char *key)
 {
         begin(to, key);

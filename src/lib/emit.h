@@ -18,6 +18,7 @@ void emit_close(struct buf *to, char bracket);                 /* '}' or ']' */
 void emit_str(struct buf *to, const char *key, const char *value);
 void emit_bool(struct buf *to, const char *key, bool value);
 void emit_u64(struct buf *to, const char *key, uint64_t value);
+void emit_i64(struct buf *to, const char *key, int64_t value);
 void emit_null(struct buf *to, const char *key);
 /** emit_time() - nanoseconds since 1970 as RFC 3339; 0 is Docker's "never", 0001-01-01T00:00:00Z */
 void emit_time(struct buf *to, const char *key, uint64_t time_ns);

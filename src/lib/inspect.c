@@ -16,10 +16,34 @@
 #include "lib/view.h"
 #include "lib/views.h"
 #include "spec/value.h"
+#include "store/health.h"
 
 #define INSPECT_MAX_BYTES (32 * 1024 * 1024)
 
-static void emit_state(struct buf *b, const struct view *v)
+/* The status of a box that has a check is there from its first start on; so in Docker. */
+static void emit_health(struct buf *b, const struct view *v, const struct health_log *log)
+{
+        if (v->record.health[0] == '\0')
+                return;
+        emit_open(b, "Health", '{');
+        emit_str(b, "Status", v->record.health);
+        emit_u64(b, "FailingStreak", log->failing_streak);
+        emit_open(b, "Log", '[');
+        for (size_t i = 0; i < log->count; i++) {
+                const struct health_probe *p = &log->probes[i];
+
+                emit_open(b, NULL, '{');
+                emit_time(b, "Start", p->start_ns);
+                emit_time(b, "End", p->end_ns);
+                emit_i64(b, "ExitCode", p->exit_code);
+                emit_str(b, "Output", p->output);
+                emit_close(b, '}');
+        }
+        emit_close(b, ']');
+        emit_close(b, '}');
+}
+
+static void emit_state(struct buf *b, const struct view *v, const struct health_log *log)
 {
         static const struct {
                 enum coffer_state state;
@@ -51,6 +75,7 @@ static void emit_state(struct buf *b, const struct view *v)
         emit_time(b, "FinishedAt", v->record.finished_ns);
         emit_str(b, "Reason", v->record.reason);
         emit_bool(b, "TimedOut", v->record.timed_out);
+        emit_health(b, v, log);
         emit_close(b, '}');
 }
 
@@ -95,6 +120,37 @@ static void emit_host_config(struct buf *b, const struct spec *s)
         emit_close(b, '}');
 }
 
+/* As it was given, like Docker: what was not is left out, though it has a default. */
+static void emit_healthcheck(struct buf *b, const struct spec_health *h)
+{
+        const struct {
+                const char *key;
+                uint32_t ms;
+        } times[] = {
+                {"Interval",      h->interval_ms      },
+                {"Timeout",       h->timeout_ms       },
+                {"StartPeriod",   h->start_period_ms  },
+                {"StartInterval", h->start_interval_ms},
+        };
+
+        if (!h->off && h->test.count == 0)
+                return;
+        emit_open(b, "Healthcheck", '{');
+        if (h->off) {
+                emit_open(b, "Test", '[');
+                emit_str(b, NULL, "NONE");
+                emit_close(b, ']');
+        } else {
+                emit_strv(b, "Test", &h->test);
+        }
+        for (size_t i = 0; i < ELEMENTS(times); i++)
+                if (times[i].ms > 0)
+                        emit_u64(b, times[i].key, times[i].ms * UINT64_C(1000000));
+        if (h->retries > 0)
+                emit_u64(b, "Retries", h->retries);
+        emit_close(b, '}');
+}
+
 static void emit_config(struct buf *b, const struct spec *s)
 {
         char number[16];
@@ -113,6 +169,7 @@ static void emit_config(struct buf *b, const struct spec *s)
         emit_pairs(b, "Labels", &s->labels);
         emit_str(b, "StopSignal", number);
         emit_u64(b, "StopTimeout", s->stop_grace_ms / 1000);
+        emit_healthcheck(b, &s->health);
         emit_close(b, '}');
 }
 
@@ -183,7 +240,7 @@ static void emit_identity(struct buf *b, const struct view *v)
 }
 
 static void emit_box(struct buf *b, const struct coffer_box *box, const struct view *v,
-                     const struct strv *argv)
+                     const struct health_log *log, const struct strv *argv)
 {
         const struct spec *s = box->spec;
         struct strv args = {.items = argv->items + 1, .count = argv->count - 1};
@@ -193,7 +250,7 @@ static void emit_box(struct buf *b, const struct coffer_box *box, const struct v
         emit_time(b, "Created", v->meta.created_ns);
         emit_str(b, "Path", argv->items[0]);
         emit_strv(b, "Args", &args);
-        emit_state(b, v);
+        emit_state(b, v, log);
         emit_str(b, "Image", s->image_id ? s->image_id : s->image);
         emit_str(b, "Name", v->claims.name);
         emit_u64(b, "RestartCount", v->record.restart_count);
@@ -217,6 +274,7 @@ static void emit_box(struct buf *b, const struct coffer_box *box, const struct v
 int coffer_box_inspect(struct coffer_box *box, char **ret_json, struct coffer_error *err)
 {
         cleanup_with(view_release) struct view v = {.held = false};
+        cleanup_with(health_log_release) struct health_log log = {.count = 0};
         cleanup_with(strv_release) struct strv argv = {.items = NULL};
         struct buf b = BUF_INIT(INSPECT_MAX_BYTES);
         const struct spec *spec;
@@ -233,8 +291,11 @@ int coffer_box_inspect(struct coffer_box *box, char **ret_json, struct coffer_er
         r = spec_argv(spec, &argv);
         if (r == 0 && argv.count == 0)
                 r = -EBADMSG;
+        /* Before the first probe there is none; a torn one is no reason to show nothing at all. */
+        if (r == 0 && v.record.health[0] != '\0')
+                (void)health_log_read(box->dir_fd, &log, NULL);
         if (r == 0) {
-                emit_box(&b, box, &v, &argv);
+                emit_box(&b, box, &v, &log, &argv);
                 r = b.failed;
         }
         if (r < 0) {

@@ -113,6 +113,7 @@ static struct coffer_box_info *pack_info(struct pack *p, const struct view *v)
                 .labels = pack_strv(p, &v->meta.labels),
                 .pid = v->held ? (pid_t)v->record.pid : 0,
                 .tty = v->meta.tty,
+                .health = pack_str(p, v->record.health),
         };
 
         if (to)

@@ -163,6 +163,23 @@ static uint32_t start_flags(const struct spec *spec, uint32_t flags, uint32_t st
         return flags;
 }
 
+static uint32_t given_or(uint32_t given, uint32_t otherwise)
+{
+        return given > 0 ? given : otherwise;
+}
+
+static int fill_health(const struct spec *spec, struct msg_health *m)
+{
+        const struct spec_health *h = &spec->health;
+
+        m->interval_ms = given_or(h->interval_ms, SPEC_HEALTH_INTERVAL_MS);
+        m->timeout_ms = given_or(h->timeout_ms, SPEC_HEALTH_TIMEOUT_MS);
+        m->start_period_ms = given_or(h->start_period_ms, SPEC_HEALTH_START_MS);
+        m->start_interval_ms = given_or(h->start_interval_ms, SPEC_HEALTH_STEP_MS);
+        m->retries = given_or(h->retries, SPEC_HEALTH_RETRIES);
+        return spec_health_argv(spec, &m->argv);
+}
+
 static int fill_start(struct coffer_box *box, uint32_t flags, uint32_t streams, struct msg_start *m)
 {
         const struct spec *spec = box->spec;
@@ -190,6 +207,9 @@ static int fill_start(struct coffer_box *box, uint32_t flags, uint32_t streams, 
                 box->created_ns = meta.created_ns;
         box_meta_release(&meta);
         m->created_ns = box->created_ns;
+        if (spec->health.test.count > 0 && !(flags & START_HELPER) &&
+            fill_health(spec, &m->health) < 0)
+                return -ENOMEM;
         return strv_copy(&m->labels, &spec->labels);
 }
 

@@ -95,6 +95,8 @@ static int write_dead(struct coffer_box *box, struct box_record *record, struct 
         (void)str_copy(record->state, sizeof(record->state), box_state_name(BOX_FAILED));
         (void)str_copy(record->reason, sizeof(record->reason), why_dead(box));
         record->pid = 0;
+        if (record->health[0] != '\0')
+                (void)str_copy(record->health, sizeof(record->health), HEALTH_OF_THE_DEAD);
         record->exit_code = STATUS_KILLED;
         record->finished_ns = now_ns();
         r = state_write(box->dir_fd, record, true);

@@ -107,6 +107,12 @@ static const struct wire_field msg_start_fields[] = {
         STRV(msg_start, labels, 1024),
         STR(msg_start, image, PATH_MAX_BYTES),
         U64(msg_start, created_ns),
+        STRV(msg_start, health.argv, STRV_MAX),
+        U32(msg_start, health.interval_ms),
+        U32(msg_start, health.timeout_ms),
+        U32(msg_start, health.start_period_ms),
+        U32(msg_start, health.start_interval_ms),
+        U32(msg_start, health.retries),
 };
 const struct wire_table msg_start_table = TABLE(msg_start);
 

@@ -14,7 +14,7 @@
  */
 
 #define PROTO_MAJOR       1
-#define PROTO_MINOR       0
+#define PROTO_MINOR       1
 #define PROTO_PAYLOAD_MAX (1024 * 1024)
 #define PROTO_FDS_MAX     128
 #define PROTO_NONCE_BYTES 16
@@ -216,6 +216,16 @@ struct msg_process {
         uint32_t umask;
 };
 
+/* How the shim finds out whether the box is well; no argv: not at all. */
+struct msg_health {
+        struct strv argv; /* run as main is: its user, directory, environment and limits */
+        uint32_t interval_ms;
+        uint32_t timeout_ms;
+        uint32_t start_period_ms;
+        uint32_t start_interval_ms;
+        uint32_t retries;
+};
+
 struct msg_start {
         uint32_t flags; /* enum proto_start_flags */
         struct msg_idmap idmap;
@@ -231,7 +241,8 @@ struct msg_start {
         char *name;         /* for logs and events */
         struct strv labels;
         char *image;
-        uint64_t created_ns; /* when the box was made, nanoseconds since 1970 */
+        uint64_t created_ns;      /* when the box was made, nanoseconds since 1970 */
+        struct msg_health health; /* since 1.1 */
 };
 
 struct msg_started {

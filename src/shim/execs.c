@@ -137,20 +137,23 @@ static void on_term_timeout(void *data)
         struct exec *e = data;
 
         e->timer = NULL;
-        (void)sys_pidfd_send_signal(e->pidfd, SIGKILL);
+        (void)sys_pidfd_send_signal_group(e->pidfd, SIGKILL);
 }
 
-/* SIGTERM, and SIGKILL after the box's grace. */
+/*
+ * SIGTERM, and SIGKILL after the box's grace; to its process group, which is its own: a shell that
+ * ends would leave behind what it waits for.
+ */
 static void end_gently(struct exec *e)
 {
         if (e->term_sent || e->pidfd < 0)
                 return;
         e->term_sent = true;
-        (void)sys_pidfd_send_signal(e->pidfd, SIGTERM);
+        (void)sys_pidfd_send_signal_group(e->pidfd, SIGTERM);
         e->timer = loop_cancel(e->timer);
         if (loop_after(e->shim->loop, e->shim->start.stop_grace_ms, on_term_timeout, e, &e->timer) <
             0)
-                (void)sys_pidfd_send_signal(e->pidfd, SIGKILL);
+                (void)sys_pidfd_send_signal_group(e->pidfd, SIGKILL);
 }
 
 static void on_exec_timeout(void *data)
@@ -173,19 +176,23 @@ static void on_abandoned_tty(void *data, uint32_t events)
                 e->tty_io = loop_remove(e->tty_io);
 }
 
-void execs_leave(struct shim *s, const struct client *c, bool detach)
+static void leave(struct exec *e, bool detach)
 {
-        struct exec *e = find_client(s, c);
-
-        if (!e)
-                return;
         e->client = NULL;
         if (!detach && !(e->flags & PROCESS_DETACHED)) {
                 close_fd(&e->tty_fd); /* a hang-up, if it has a terminal */
                 end_gently(e);
         } else if (e->tty_fd >= 0) {
-                (void)loop_add(s->loop, e->tty_fd, EPOLLIN, on_abandoned_tty, e, &e->tty_io);
+                (void)loop_add(e->shim->loop, e->tty_fd, EPOLLIN, on_abandoned_tty, e, &e->tty_io);
         }
+}
+
+void execs_leave(struct shim *s, const struct client *c, bool detach)
+{
+        struct exec *e = find_client(s, c);
+
+        if (e)
+                leave(e, detach);
 }
 
 int execs_signal(struct shim *s, const struct client *c, int signal)
@@ -201,15 +208,15 @@ static void started(struct exec *e, struct frame *f)
 {
         struct msg_started m;
 
-        if (frame_decode(f, &m) < 0)
+        if (e->pidfd >= 0 || frame_decode(f, &m) < 0)
                 return;
         e->pidfd = frame_take_fd(f, 0);
         if (e->client)
                 client_send(e->client, PROTO_STARTED, &m, f->fds + 1, f->fd_count - 1);
-        else
-                end_gently(e); /* it left before its process began */
         if (m.stdio & PROTO_TTY)
                 e->tty_fd = frame_take_fd(f, 1);
+        if (!e->client)
+                leave(e, false); /* it left before its process began */
         if (e->timeout_ms > 0 && !e->timer)
                 (void)loop_after(e->shim->loop, e->timeout_ms, on_exec_timeout, e, &e->timer);
 }
@@ -221,6 +228,8 @@ static void exited(struct exec *e, const struct frame *f)
         if (frame_decode(f, &m) < 0)
                 return;
         m.timed_out = e->timed_out;
+        if (e->term_sent)
+                (void)sys_pidfd_send_signal_group(e->pidfd, SIGKILL); /* those who did not mind */
         if (e->client)
                 client_send(e->client, PROTO_EXITED, &m, NULL, 0);
         wire_release(&msg_exited_table, &m);

@@ -31,7 +31,7 @@ static void move(struct shim *s, enum box_event on)
         (void)str_copy(s->record.state, sizeof(s->record.state), box_state_name(next));
 }
 
-static void save(struct shim *s, bool last)
+void life_save(struct shim *s, bool last)
 {
         bool removed = (s->start.flags & START_REMOVE) != 0;
 
@@ -113,7 +113,7 @@ void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms)
                 grace_ms = s->start.stop_grace_ms;
         (void)FAULT("stop.signal");
         move(s, BOX_EV_STOP);
-        save(s, false);
+        life_save(s, false);
         if (number == 0)
                 number = SIGTERM;
         if (number == SIGKILL || !main_minds(s, number)) {
@@ -171,7 +171,8 @@ static void main_started(struct shim *s, struct frame *f)
         (void)FAULT("started.state");
         s->record.started_ns = now_ns();
         move(s, BOX_EV_STARTED);
-        save(s, false);
+        health_begin(s);
+        life_save(s, false);
         life_event(s, "start", NULL);
         if (s->process.timeout_ms > 0)
                 (void)loop_after(s->loop, s->process.timeout_ms, on_timeout, s, &s->timeout_timer);
@@ -188,6 +189,7 @@ static void main_exited(struct shim *s, const struct frame *f)
         s->record.exit_code = m.status;
         wire_release(&msg_exited_table, &m);
         s->main_exited = true;
+        health_end(s);
         s->timeout_timer = loop_cancel(s->timeout_timer);
         s->grace_timer = loop_cancel(s->grace_timer);
         /* Every process of the box is dead; nobody finds it any more. */
@@ -217,7 +219,7 @@ void life_failed(struct shim *s, const struct coffer_error *err)
         (void)snprintf(s->record.reason, sizeof(s->record.reason), "start failed");
         (void)snprintf(s->record.error, sizeof(s->record.error), "%s", err->msg);
         move(s, BOX_EV_FAIL);
-        save(s, true);
+        life_save(s, true);
 }
 
 static void supervisor_died(struct shim *s)
@@ -225,6 +227,7 @@ static void supervisor_died(struct shim *s)
         (void)FAULT("supervisor.gone");
         s->supervisor_io = loop_remove(s->supervisor_io);
         s->supervisor_gone = true;
+        health_end(s);
         if (!s->main_exited) {
                 s->main_exited = true;
                 s->record.exit_code = 137;
@@ -250,7 +253,9 @@ static void on_supervisor(void *data, uint32_t events)
                 supervisor_died(s);
                 return;
         }
-        if (f->header.stream != 0)
+        if (f->header.stream != 0 && health_frame(s, f))
+                ; /* of a probe */
+        else if (f->header.stream != 0)
                 execs_frame(s, f);
         else if (f->header.type == PROTO_STARTED)
                 main_started(s, f);
@@ -312,7 +317,7 @@ static void finish(struct shim *s)
         } else if (s->record.finished_ns == 0) {
                 s->record.finished_ns = now_ns();
         }
-        save(s, true);
+        life_save(s, true);
         (void)FAULT("finish.events");
         if (s->record.started_ns)
                 tell_die(s);

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "proto/channel.h"
 #include "spec/state.h"
+#include "store/health.h"
 #include "store/home.h"
 #include "store/identity.h"
 #include "store/log.h"
@@ -21,6 +22,7 @@
  *   life.c     the box's states: started, stopping, gone
  *   clients.c  control.sock: requests and who waits for what
  *   execs.c    the further processes that clients asked for
+ *   health.c   the one that tells whether the box is well
  *   output.c   main's streams: to the log and to whoever is attached
  */
 
@@ -57,6 +59,48 @@ struct output {
         struct loop_timer *linger;
 };
 
+enum health_status { HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
+
+/** struct health_verdict - what the probes so far come to */
+struct health_verdict {
+        enum health_status status;
+        uint32_t failing_streak; /* failures in a row */
+};
+
+struct health_end {
+        int fd;
+        struct loop_io *io;
+        struct buf *output;
+};
+
+/**
+ * struct health - the health check of a box that has one
+ * @verdict:   so far
+ * @log:       what it comes from
+ * @timer:     the next probe, or the time limit of the one that runs
+ * @main_ms:   when main was started, as loop_now_ms()
+ * @stream:    number of the probe that runs; 0: none
+ * @probe_ms:  when it was started, as loop_now_ms()
+ * @start_ns:  likewise, since 1970
+ * @pidfd:     of it; -1: not yet
+ * @ends:      of its stdout and stderr
+ * @output:    what it wrote so far
+ * @timed_out: it has been killed, or will be as soon as there is something to kill
+ */
+struct health {
+        struct health_verdict verdict;
+        struct health_log log;
+        struct loop_timer *timer;
+        uint64_t main_ms;
+        uint32_t stream;
+        uint64_t probe_ms;
+        uint64_t start_ns;
+        int pidfd;
+        struct health_end ends[2];
+        struct buf output;
+        bool timed_out;
+};
+
 struct shim {
         const char *id;
         struct loop *loop;
@@ -77,6 +121,7 @@ struct shim {
         struct exec *execs;
         uint32_t next_stream;
         struct output output;
+        struct health health;
         enum box_state state;
         struct box_record record;
         struct loop_timer *grace_timer;
@@ -91,6 +136,8 @@ struct shim {
 
 /** life_begin() - the box is launched: listen to its supervisor */
 int life_begin(struct shim *s, struct coffer_error *err);
+/** life_save() - write state.json, but for helpers; @last: the box has ended */
+void life_save(struct shim *s, bool last);
 /** life_stop() - signal main, then SIGKILL after the grace; UINT32_MAX and 0 mean the box's own */
 void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms);
 /** life_signal() - one signal to main, by its pidfd */
@@ -136,6 +183,27 @@ bool execs_has(const struct shim *s, const struct client *c);
 uint32_t execs_count(const struct shim *s);
 /** execs_free() - forget all of them; the box is gone */
 void execs_free(struct shim *s);
+
+/* ------------------------------------------------------------------------------ health.c */
+
+/**
+ * health_decide() - what one more probe comes to, by Docker's rules
+ * @before:          the verdict so far
+ * @passed:          it answered 0
+ * @in_start_period: it was begun before the end of the start period
+ * @retries:         how many failures in a row are too many
+ */
+struct health_verdict health_decide(struct health_verdict before, bool passed, bool in_start_period,
+                                    uint32_t retries);
+/** health_delay_ms() - how long to wait after a probe, or after the start, until the next */
+uint32_t health_delay_ms(enum health_status status, uint64_t since_start_ms,
+                         const struct msg_health *m);
+/** health_begin() - main has been started, for the first time or again: probe it from now on */
+void health_begin(struct shim *s);
+/** health_frame() - a frame from the supervisor; false: it is not about a probe */
+bool health_frame(struct shim *s, struct frame *f);
+/** health_end() - main has ended, and with it every probe */
+void health_end(struct shim *s);
 
 /* ------------------------------------------------------------------------------ output.c */
 

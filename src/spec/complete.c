@@ -21,6 +21,8 @@ void spec_image_defaults_release(struct spec_image_defaults *image)
         strv_release(&image->env);
         strv_release(&image->labels);
         strv_release(&image->volumes);
+        strv_release(&image->health_test);
+        strv_release(&image->shell);
         free(image->user);
         free(image->workdir);
         free(image->stop_signal);
@@ -124,6 +126,68 @@ static void swap_lists(struct strv *a, struct strv *b)
         *b = other;
 }
 
+/* Docker's Test: nothing, NONE, CMD and an argv, CMD-SHELL and a text for the image's shell. */
+static int take_health_test(struct spec_health *to, const struct spec_image_defaults *image,
+                            struct coffer_error *err)
+{
+        const struct strv *test = &image->health_test;
+
+        if (test->count == 0 || to->test.count > 0)
+                return 0;
+        if (str_eq(test->items[0], "NONE")) {
+                to->off = !spec_health_has_settings(to);
+                return 0;
+        }
+        if (test->count < 2 ||
+            (!str_eq(test->items[0], "CMD") && !str_eq(test->items[0], "CMD-SHELL")))
+                return error_say(err, -EINVAL, COFFER_ERROR_IMAGE,
+                                 "its health check is '%.40s' and %zu more words", test->items[0],
+                                 test->count - 1);
+        return strv_copy(&to->test, test) < 0 ? error_set(err, -ENOMEM, "keep a health check") : 0;
+}
+
+/* Less than a millisecond is one. */
+static int take_health_times(struct spec_health *to, const struct spec_image_defaults *image,
+                             struct coffer_error *err)
+{
+        uint32_t *const times[SPEC_HEALTH_TIMES] = {
+                [SPEC_HEALTH_INTERVAL] = &to->interval_ms,
+                [SPEC_HEALTH_TIMEOUT] = &to->timeout_ms,
+                [SPEC_HEALTH_START_PERIOD] = &to->start_period_ms,
+                [SPEC_HEALTH_START_INTERVAL] = &to->start_interval_ms,
+        };
+
+        for (size_t i = 0; i < SPEC_HEALTH_TIMES; i++) {
+                uint64_t ms = image->health_ns[i] / 1000000U;
+
+                if (ms > SPEC_DURATION_MAX_MS)
+                        return error_say(err, -EINVAL, COFFER_ERROR_IMAGE,
+                                         "its health check has a time of more than 49 days");
+                if (*times[i] == 0)
+                        *times[i] = ms == 0 && image->health_ns[i] > 0 ? 1 : (uint32_t)ms;
+        }
+        if (image->health_retries > INT32_MAX)
+                return error_say(err, -EINVAL, COFFER_ERROR_IMAGE,
+                                 "its health check has more than 2147483647 retries");
+        if (to->retries == 0)
+                to->retries = (uint32_t)image->health_retries;
+        return 0;
+}
+
+/* Part by part, as Docker: the caller's command may run at the image's times. */
+static int take_health(struct spec_health *to, const struct spec_image_defaults *image,
+                       struct coffer_error *err)
+{
+        int r = to->off ? 0 : take_health_test(to, image, err);
+
+        if (r == 0 && to->test.count > 0 && str_eq(to->test.items[0], "CMD-SHELL") &&
+            strv_copy(&to->shell, &image->shell) < 0)
+                return error_set(err, -ENOMEM, "keep a shell");
+        if (r == 0 && to->test.count > 0)
+                r = take_health_times(to, image, err);
+        return r;
+}
+
 /* An entrypoint of the caller's drops both of the image's; his arguments drop its command. */
 static void take_command(struct spec *s, struct spec *image)
 {
@@ -161,7 +225,10 @@ int spec_apply_image(struct spec *s, const struct spec_image_defaults *image,
                 s->workdir = take_ptr(checked.workdir);
         if (s->stop_signal == 0)
                 s->stop_signal = checked.stop_signal;
-        return 0;
+        r = take_health(&s->health, image, err);
+        if (r == -EINVAL)
+                error_hint(err, "--no-healthcheck runs it without");
+        return r < 0 ? error_wrap(err, r, "read the image's configuration") : 0;
 }
 
 static int set_default(char **to, const char *value)
@@ -186,6 +253,12 @@ int spec_complete(struct spec *s, const char *id, struct coffer_error *err)
                 error_hint(err, "write the command after the image");
                 return -EINVAL;
         }
+        if (s->health.test.count == 0 && spec_health_has_settings(&s->health)) {
+                (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE,
+                                "a --health option is given, but no health check");
+                error_hint(err, "--health-cmd gives one; the image has none");
+                return -EINVAL;
+        }
         if (s->stop_signal == 0)
                 s->stop_signal = SIGTERM;
 
@@ -203,6 +276,25 @@ int spec_complete(struct spec *s, const char *id, struct coffer_error *err)
                 return error_set(err, r, "complete the box's configuration");
         mounts_sort(&s->mounts);
         return 0;
+}
+
+int spec_health_argv(const struct spec *s, struct strv *ret_argv)
+{
+        char sh[] = "/bin/sh", option[] = "-c";
+        char *words[] = {sh, option};
+        const struct strv default_shell = {.items = words, .count = ELEMENTS(words)};
+        const struct strv *test = &s->health.test;
+        int r = 0;
+
+        if (test->count == 0)
+                return 0;
+        if (str_eq(test->items[0], "CMD-SHELL") && s->health.shell.count > 0)
+                r = strv_copy(ret_argv, &s->health.shell);
+        else if (str_eq(test->items[0], "CMD-SHELL"))
+                r = strv_copy(ret_argv, &default_shell);
+        for (size_t i = 1; r == 0 && i < test->count; i++)
+                r = strv_add(ret_argv, test->items[i]);
+        return r;
 }
 
 int spec_argv(const struct spec *s, struct strv *ret_argv)

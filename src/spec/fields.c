@@ -267,6 +267,47 @@ static int parse_timeout(struct spec *s, void *to, const char *value, struct cof
         return parse_duration(s, to, str_eq(value, "-1") ? "0" : value, err);
 }
 
+/* How a probe is timed: 0 takes back what was given, and there is no "for ever". */
+static int parse_health_time(struct spec *s, void *to, const char *value, struct coffer_error *err)
+{
+        if (*value == '-')
+                return value_refuse(err, -EINVAL, HINT_TIME, "not a time", NULL);
+        return parse_duration(s, to, value, err);
+}
+
+static int parse_health_cmd(struct spec *s, void *to, const char *value, struct coffer_error *err)
+{
+        struct strv *test = to;
+        struct strv shell = {.items = NULL};
+        int r = 0;
+
+        if (strlen(value) > SPEC_ARG_MAX_BYTES)
+                return value_refuse(err, -E2BIG, "put it in a script", "longer than 131071 bytes",
+                                    NULL);
+        if (*value != '\0')
+                r = strv_add(&shell, "CMD-SHELL");
+        if (r == 0 && *value != '\0')
+                r = strv_add(&shell, value);
+        if (r < 0) {
+                strv_release(&shell);
+                return out_of_memory(err);
+        }
+        strv_release(test);
+        *test = shell;
+        return 0;
+}
+
+static int parse_retries(struct spec *s, void *to, const char *value, struct coffer_error *err)
+{
+        uint64_t retries;
+
+        if (str_to_u64(value, INT32_MAX, &retries) < 0)
+                return value_refuse(err, -EINVAL, "a number of failures, e.g. 3",
+                                    "not a number of retries", NULL);
+        *(uint32_t *)to = (uint32_t)retries;
+        return 0;
+}
+
 static int parse_signal(struct spec *s, void *to, const char *value, struct coffer_error *err)
 {
         if (value_signal(value, to) < 0)
@@ -463,6 +504,18 @@ static const struct spec_field fields[] = {
             "set an environment variable"),
         ROW("group-add", 0, APPEND, 0, "GROUP", group_add, parse_group,
             "one more group for the user"),
+        ROW("health-cmd", 0, SET, 0, "COMMAND", health.test, parse_health_cmd,
+            "how to tell whether the box is well; a line for its shell"),
+        ROW("health-interval", 0, SET, 0, "DURATION", health.interval_ms, parse_health_time,
+            "time between two health checks (30s)"),
+        ROW("health-retries", 0, SET, 0, "NUMBER", health.retries, parse_retries,
+            "how many failures in a row make the box unhealthy (3)"),
+        ROW("health-start-interval", 0, SET, 0, "DURATION", health.start_interval_ms,
+            parse_health_time, "time between two health checks in the start period (5s)"),
+        ROW("health-start-period", 0, SET, 0, "DURATION", health.start_period_ms, parse_health_time,
+            "how long after the start failures do not count (0s)"),
+        ROW("health-timeout", 0, SET, 0, "DURATION", health.timeout_ms, parse_health_time,
+            "how long one health check may take (30s)"),
         ROW("here", 0, OPTIONAL, 0, "ro|rw", here, parse_here,
             "show the current directory at its own path and work there"),
         ROW("hostname", 'h', SET, 0, "NAME", hostname, parse_hostname,
@@ -480,6 +533,8 @@ static const struct spec_field fields[] = {
         ROW("name", 0, SET, 0, "NAME", name, parse_name, "the box's name (one is made up)"),
         ROW("network", 0, SET, 0, "NETWORK", network, parse_network,
             "none: no interface but loopback"),
+        ROW("no-healthcheck", 0, FLAG, 0, NULL, health.off, parse_flag,
+            "no health check, whatever the image says"),
         ROW("pids-limit", 0, SET, 0, "NUMBER", pids_max, parse_pids,
             "how many processes there may be, -1 for no limit"),
         ROW("read-only", 0, FLAG, 0, NULL, read_only, parse_flag, "make the root read-only"),

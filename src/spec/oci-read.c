@@ -390,9 +390,10 @@ static int read_word_row(const struct reader *rd, const struct json_value *v,
         return r < 0 ? r : json_say(v, rd->err, "is not one of its words");
 }
 
-static int read_row(const struct reader *rd, const struct oci_row *row)
+static int read_row(const struct reader *rd, const struct json_value *section,
+                    const struct oci_row *row)
 {
-        struct json_value v = json_member(&rd->coffer, row->member);
+        struct json_value v = json_member(section, row->member);
         void *at = (char *)rd->s + row->offset;
 
         switch (row->kind) {
@@ -410,6 +411,18 @@ static int read_row(const struct reader *rd, const struct oci_row *row)
         default:
                 return read_word_row(rd, &v, row, at);
         }
+}
+
+static int read_health(const struct reader *rd)
+{
+        struct json_value health = json_member(&rd->coffer, "health");
+        int r = json_want_object(&health, JSON_OPTIONAL, rd->err);
+
+        if (!json_has(&health))
+                return r;
+        for (size_t i = 0; r == 0 && i < oci_health_row_count; i++)
+                r = read_row(rd, &health, &oci_health_rows[i]);
+        return r;
 }
 
 static int read_all(const struct reader *rd)
@@ -432,7 +445,9 @@ static int read_all(const struct reader *rd)
         if (r == 0)
                 r = read_resources(rd);
         for (size_t i = 0; r == 0 && i < oci_row_count; i++)
-                r = read_row(rd, &oci_rows[i]);
+                r = read_row(rd, &rd->coffer, &oci_rows[i]);
+        if (r == 0)
+                r = read_health(rd);
         return r == 0 ? spec_validate(rd->s, rd->err) : r;
 }
 

@@ -422,6 +422,16 @@ static void put_row(struct writer *w, const struct spec *s, const struct oci_row
         }
 }
 
+static void put_health(struct writer *w, const struct spec *s)
+{
+        if (!oci_has_health(s))
+                return;
+        open_object(w, "health");
+        for (size_t i = 0; i < oci_health_row_count; i++)
+                put_row(w, s, &oci_health_rows[i]);
+        close_level(w);
+}
+
 /* The last section, since "raw" is complete only when every string has been written. */
 static void put_coffer(struct writer *w, const struct spec *s)
 {
@@ -431,6 +441,7 @@ static void put_coffer(struct writer *w, const struct spec *s)
         put_u64(w, "entrypointCount", s->entrypoint.argv.count);
         for (size_t i = 0; i < oci_row_count; i++)
                 put_row(w, s, &oci_rows[i]);
+        put_health(w, s);
         if (w->raw.size > 0) {
                 begin(w, "raw");
                 (void)buf_append_str(w->out, "{");

@@ -9,6 +9,11 @@
 static const char *const here_words[] = {"off", "rw", "ro", NULL};
 static const char *const network_words[] = {"none", NULL};
 
+static bool is_argument(const char *value)
+{
+        return strlen(value) <= SPEC_ARG_MAX_BYTES;
+}
+
 static bool is_version(const char *value)
 {
         return *value != '\0' && strlen(value) <= VERSION_MAX;
@@ -71,3 +76,21 @@ const struct oci_row oci_rows[] = {
 };
 
 const size_t oci_row_count = ELEMENTS(oci_rows);
+
+const struct oci_row oci_health_rows[] = {
+        BOOL("off", health.off),
+        CHECKED("test", OCI_LIST, health.test, is_argument),
+        CHECKED("shell", OCI_LIST, health.shell, is_argument),
+        NUMBER("intervalMs", OCI_U32, health.interval_ms, 0, SPEC_DURATION_MAX_MS),
+        NUMBER("timeoutMs", OCI_U32, health.timeout_ms, 0, SPEC_DURATION_MAX_MS),
+        NUMBER("startPeriodMs", OCI_U32, health.start_period_ms, 0, SPEC_DURATION_MAX_MS),
+        NUMBER("startIntervalMs", OCI_U32, health.start_interval_ms, 0, SPEC_DURATION_MAX_MS),
+        NUMBER("retries", OCI_U32, health.retries, 0, INT32_MAX),
+};
+
+const size_t oci_health_row_count = ELEMENTS(oci_health_rows);
+
+bool oci_has_health(const struct spec *s)
+{
+        return s->health.off || s->health.shell.count > 0 || spec_health_has_settings(&s->health);
+}

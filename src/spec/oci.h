@@ -49,5 +49,12 @@ struct oci_row {
         const char *const *words;
 };
 
+/* "health" in "coffer" is there when something of it was given, and then has all its members. */
+extern const struct oci_row oci_health_rows[];
+extern const size_t oci_health_row_count;
+
+/** oci_has_health() - whether there is something to write */
+bool oci_has_health(const struct spec *s);
+
 extern const struct oci_row oci_rows[];
 extern const size_t oci_row_count;

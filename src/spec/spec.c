@@ -30,11 +30,18 @@ void spec_init(struct spec *s)
         };
 }
 
+bool spec_health_has_settings(const struct spec_health *h)
+{
+        return h->test.count > 0 || h->interval_ms > 0 || h->timeout_ms > 0 ||
+               h->start_period_ms > 0 || h->start_interval_ms > 0 || h->retries > 0;
+}
+
 void spec_release(struct spec *s)
 {
         struct strv *const lists[] = {
-                &s->layers, &s->entrypoint.argv, &s->args,     &s->env,      &s->group_add,
-                &s->labels, &s->cap_add,         &s->cap_drop, &s->add_host, &s->allow_degraded,
+                &s->layers,    &s->entrypoint.argv, &s->args,        &s->env,
+                &s->group_add, &s->labels,          &s->cap_add,     &s->cap_drop,
+                &s->add_host,  &s->allow_degraded,  &s->health.test, &s->health.shell,
         };
         char *const strings[] = {
                 s->image,    s->image_id, s->workdir,  s->user,

@@ -22,25 +22,30 @@ struct coffer_error;
  * Strings are NULL when not given.
  */
 
-#define SPEC_ARG_MAX_BYTES     (128 * 1024 - 1) /* of one argument or variable: MAX_ARG_STRLEN */
-#define SPEC_ARGS_MAX_BYTES    (1024 * 1024)    /* of all arguments, their NULs counted */
-#define SPEC_ENV_MAX_BYTES     (1024 * 1024)    /* of all variables, their NULs counted */
-#define SPEC_LABELS_MAX_BYTES  (256 * 1024)     /* of all labels, their NULs counted */
-#define SPEC_ENV_MAX           16384            /* variables */
-#define SPEC_MOUNTS_MAX        512
-#define SPEC_LIST_MAX          1024 /* entries of any other repeatable option */
-#define SPEC_PATH_MAX          4095
-#define SPEC_NAME_MAX          128 /* characters of a box's or volume's name */
-#define SPEC_HOSTNAME_MAX      64
-#define SPEC_JSON_MAX_BYTES    (16 * 1024 * 1024)
-#define SPEC_UNLIMITED         UINT64_MAX
-#define SPEC_DURATION_MAX_MS   (UINT32_MAX - 1) /* 49 days; what -1 ("for ever") becomes */
-#define SPEC_GRACE_DEFAULT_MS  10000
-#define SPEC_SHM_DEFAULT_BYTES (64ULL * 1024 * 1024)
-#define SPEC_MEMORY_MIN_BYTES  (6ULL * 1024 * 1024) /* as Docker */
-#define SPEC_LOG_MAX_BYTES     (16ULL * 1024 * 1024)
-#define SPEC_LOG_FILES         3
-#define SPEC_PATH_DEFAULT      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define SPEC_ARG_MAX_BYTES      (128 * 1024 - 1) /* of one argument or variable: MAX_ARG_STRLEN */
+#define SPEC_ARGS_MAX_BYTES     (1024 * 1024)    /* of all arguments, their NULs counted */
+#define SPEC_ENV_MAX_BYTES      (1024 * 1024)    /* of all variables, their NULs counted */
+#define SPEC_LABELS_MAX_BYTES   (256 * 1024)     /* of all labels, their NULs counted */
+#define SPEC_ENV_MAX            16384            /* variables */
+#define SPEC_MOUNTS_MAX         512
+#define SPEC_LIST_MAX           1024 /* entries of any other repeatable option */
+#define SPEC_PATH_MAX           4095
+#define SPEC_NAME_MAX           128 /* characters of a box's or volume's name */
+#define SPEC_HOSTNAME_MAX       64
+#define SPEC_JSON_MAX_BYTES     (16 * 1024 * 1024)
+#define SPEC_UNLIMITED          UINT64_MAX
+#define SPEC_DURATION_MAX_MS    (UINT32_MAX - 1) /* 49 days; what -1 ("for ever") becomes */
+#define SPEC_GRACE_DEFAULT_MS   10000
+#define SPEC_SHM_DEFAULT_BYTES  (64ULL * 1024 * 1024)
+#define SPEC_MEMORY_MIN_BYTES   (6ULL * 1024 * 1024) /* as Docker */
+#define SPEC_LOG_MAX_BYTES      (16ULL * 1024 * 1024)
+#define SPEC_LOG_FILES          3
+#define SPEC_HEALTH_INTERVAL_MS 30000 /* these five as Docker's */
+#define SPEC_HEALTH_TIMEOUT_MS  30000
+#define SPEC_HEALTH_START_MS    0    /* the start period */
+#define SPEC_HEALTH_STEP_MS     5000 /* between probes during it */
+#define SPEC_HEALTH_RETRIES     3
+#define SPEC_PATH_DEFAULT       "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 enum spec_mount_kind {
         SPEC_BIND,
@@ -126,6 +131,31 @@ struct spec_entrypoint {
 };
 
 /**
+ * struct spec_health - how to find out whether the box does its work
+ * @test:              owned; as in Docker's images: "CMD" and an argv, or "CMD-SHELL" and a text
+ * for
+ *                     @shell; empty: not given
+ * @shell:             owned; what the image wants texts to be run by; empty: /bin/sh -c
+ * @interval_ms:       between the end of a probe and the next; 0 in this and what follows: not
+ *                     given, SPEC_HEALTH_* applies
+ * @timeout_ms:        how long a probe may take
+ * @start_period_ms:   how long failures are no failures
+ * @start_interval_ms: as @interval_ms, during the start period
+ * @retries:           how many failures in a row make the box unhealthy
+ * @off:               no probes, whatever the image says
+ */
+struct spec_health {
+        struct strv test;  /* owned */
+        struct strv shell; /* owned */
+        uint32_t interval_ms;
+        uint32_t timeout_ms;
+        uint32_t start_period_ms;
+        uint32_t start_interval_ms;
+        uint32_t retries;
+        bool off;
+};
+
+/**
  * struct spec - everything that was asked for
  * @image:          owned; the reference as given
  * @image_id:       owned; digest of the image's configuration; NULL for host and dir:; the
@@ -146,6 +176,7 @@ struct spec_entrypoint {
  * @cap_add:        owned; "CAP_CHOWN", … or "ALL"; spec_caps_root() in caps.h sums them up
  * @cap_drop:       owned; likewise
  * @add_host:       owned; "name:address", the address without brackets
+ * @health:         see above
  * @allow_degraded: owned; names of controls
  * @here_dir:       owned; the directory for @here; NULL until the library fills in the caller's
  * @created_by:     owned; coffer's version
@@ -181,6 +212,7 @@ struct spec {
         struct strv labels;        /* owned */
         struct spec_mounts mounts; /* owned */
         struct spec_ulimits ulimits;
+        struct spec_health health;
         struct strv cap_add;        /* owned */
         struct strv cap_drop;       /* owned */
         struct strv add_host;       /* owned */
@@ -272,6 +304,15 @@ int spec_set(struct spec *s, const char *key, const char *value, struct coffer_e
  */
 int spec_validate(const struct spec *s, struct coffer_error *err);
 
+/* The order of struct spec_image_defaults.health_ns. */
+enum spec_health_time {
+        SPEC_HEALTH_INTERVAL,
+        SPEC_HEALTH_TIMEOUT,
+        SPEC_HEALTH_START_PERIOD,
+        SPEC_HEALTH_START_INTERVAL,
+        SPEC_HEALTH_TIMES
+};
+
 /**
  * struct spec_image_defaults - what an image's configuration says about running it
  * @entrypoint:  owned
@@ -282,16 +323,24 @@ int spec_validate(const struct spec *s, struct coffer_error *err);
  * @user:        owned; NULL when absent
  * @workdir:     owned; NULL when absent
  * @stop_signal: owned; NULL when absent
+ * @health_test: owned; as in struct spec_health, or "NONE"
+ * @shell:       owned
+ * @health_ns:   interval, timeout, start period, start interval in nanoseconds; 0: not said
+ * @health_retries: 0: not said
  */
 struct spec_image_defaults {
-        struct strv entrypoint; /* owned */
-        struct strv cmd;        /* owned */
-        struct strv env;        /* owned */
-        struct strv labels;     /* owned */
-        struct strv volumes;    /* owned */
-        char *user;             /* owned */
-        char *workdir;          /* owned */
-        char *stop_signal;      /* owned */
+        struct strv entrypoint;  /* owned */
+        struct strv cmd;         /* owned */
+        struct strv env;         /* owned */
+        struct strv labels;      /* owned */
+        struct strv volumes;     /* owned */
+        char *user;              /* owned */
+        char *workdir;           /* owned */
+        char *stop_signal;       /* owned */
+        struct strv health_test; /* owned */
+        struct strv shell;       /* owned */
+        uint64_t health_ns[SPEC_HEALTH_TIMES];
+        uint64_t health_retries;
 };
 
 void spec_image_defaults_release(struct spec_image_defaults *image);
@@ -303,7 +352,8 @@ void spec_image_defaults_release(struct spec_image_defaults *image);
  * @err:   which value of the image is refused
  *
  * An entrypoint that was given drops the image's command; variables and labels are merged by
- * name; a declared volume becomes an anonymous one unless something is mounted there.
+ * name; a declared volume becomes an anonymous one unless something is mounted there; of a health
+ * check each part that was not given comes from the image.
  *
  * Return: 0, -EINVAL, -E2BIG or -ENOMEM; after a failure @s is good for spec_release() only.
  */
@@ -322,6 +372,12 @@ int spec_apply_image(struct spec *s, const struct spec_image_defaults *image,
  * Return: 0, -EINVAL (no command), -E2BIG or -ENOMEM.
  */
 int spec_complete(struct spec *s, const char *id, struct coffer_error *err);
+
+/** spec_health_has_settings() - whether more is given than that there is to be none */
+bool spec_health_has_settings(const struct spec_health *h);
+
+/** spec_health_argv() - append what a probe runs, if anything; 0, -ENOMEM or -E2BIG */
+int spec_health_argv(const struct spec *s, struct strv *ret_argv);
 
 /** spec_argv() - append entrypoint and arguments to @ret_argv; 0, -ENOMEM or -E2BIG */
 int spec_argv(const struct spec *s, struct strv *ret_argv);

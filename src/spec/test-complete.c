@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "t.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <coffer/error.h>
@@ -29,6 +31,16 @@ static void check_words(const char *expected, const struct strv *list)
         t_int(words.count, list->count);
         for (size_t i = 0; i < words.count; i++)
                 t_str(words.items[i], list->items[i]);
+}
+
+__attribute__((format(printf, 2, 3))) static void append(char *to, const char *format, ...)
+{
+        size_t used = strlen(to);
+        va_list ap;
+
+        va_start(ap, format);
+        (void)vsnprintf(to + used, 256 - used, format, ap);
+        va_end(ap);
 }
 
 TEST(entrypoint_and_command_follow_dockers_table)
@@ -236,6 +248,127 @@ TEST(a_hostile_image_is_refused)
         }
 }
 
+/* What an image's HEALTHCHECK and the options make together: "test|interval|retries|argv". */
+TEST(a_health_check_is_put_together_from_options_and_image)
+{
+        static const struct {
+                const char *image; /* words; NULL: none */
+                const char *shell;
+                uint64_t interval_ns;
+                uint64_t retries;
+                const char *cmd; /* of the caller's; NULL: none */
+                const char *interval;
+                const char *off;
+                const char *want;
+        } rows[] = {
+                {NULL,             "",              0,          0, NULL,   NULL, NULL,   "|0|0|"         },
+                {"CMD curl -f /",  "",              2000000000, 4, NULL,   NULL, NULL,
+                 "CMD curl -f /|2000|4|curl -f /"                                                        },
+                {"CMD-SHELL exit", "",              0,          0, NULL,   NULL, NULL,
+                 "CMD-SHELL exit|0|0|/bin/sh -c exit"                                                    },
+                {"CMD-SHELL exit", "/bin/bash -ec", 0,          0, NULL,   NULL, NULL,
+                 "CMD-SHELL exit|0|0|/bin/bash -ec exit"                                                 },
+                {"CMD x",          "",              2000000000, 4, "mine", NULL, NULL,
+                 "CMD-SHELL mine|2000|4|/bin/sh -c mine"                                                 },
+                {"CMD x",          "/bin/bash -ec", 0,          0, "mine", NULL, NULL,
+                 "CMD-SHELL mine|0|0|/bin/bash -ec mine"                                                 },
+                {"CMD x",          "",              2000000000, 4, NULL,   "7s", NULL,   "CMD x|7000|4|x"},
+                {"CMD x",          "",              1,          0, NULL,   NULL, NULL,   "CMD x|1|0|x"   },
+                {"CMD x",          "",              2000000000, 4, NULL,   NULL, "true", "NONE|0|0|"     },
+                {"NONE",           "",              0,          0, NULL,   NULL, NULL,   "NONE|0|0|"     },
+                {"NONE",           "",              2000000000, 0, "mine", NULL, NULL,
+                 "CMD-SHELL mine|2000|0|/bin/sh -c mine"                                                 },
+ /* Nobody looks at what is wrong with an image's check that is switched off. */
+                {"FOO x",          "",              UINT64_MAX, 4, NULL,   NULL, "true", "NONE|0|0|"     },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                cleanup_with(spec_image_defaults_release) struct spec_image_defaults image = {0};
+                cleanup_with(strv_release) struct strv argv = {.items = NULL};
+                cleanup_with(spec_release) struct spec s;
+                struct coffer_error err = {0};
+                char got[256] = "";
+
+                t_note("row %zu", i);
+                spec_init(&s);
+                add_words(&image.cmd, "sh");
+                if (rows[i].image)
+                        add_words(&image.health_test, rows[i].image);
+                add_words(&image.shell, rows[i].shell);
+                image.health_ns[SPEC_HEALTH_INTERVAL] = rows[i].interval_ns;
+                image.health_retries = rows[i].retries;
+                if (rows[i].cmd)
+                        t_ok(spec_set(&s, "health-cmd", rows[i].cmd, NULL));
+                if (rows[i].interval)
+                        t_ok(spec_set(&s, "health-interval", rows[i].interval, NULL));
+                if (rows[i].off)
+                        t_ok(spec_set(&s, "no-healthcheck", rows[i].off, NULL));
+                if (spec_apply_image(&s, &image, &err) < 0)
+                        t_note("%s", err.msg);
+                t_ok(spec_complete(&s, "abcdefghij27", &err));
+                t_ok(spec_validate(&s, &err));
+                t_ok(spec_health_argv(&s, &argv));
+                for (size_t j = 0; j < s.health.test.count; j++)
+                        append(got, j > 0 ? " %s" : "%s", s.health.test.items[j]);
+                append(got, "%s", s.health.off ? "NONE" : "");
+                append(got, "|%u", s.health.interval_ms);
+                append(got, "|%u|", s.health.retries);
+                for (size_t j = 0; j < argv.count; j++)
+                        append(got, j > 0 ? " %s" : "%s", argv.items[j]);
+                t_str(rows[i].want, got);
+        }
+}
+
+TEST(an_image_whose_health_check_makes_no_sense_is_refused)
+{
+        static const struct {
+                const char *test;
+                uint64_t timeout_ns;
+                uint64_t retries;
+                const char *says;
+        } rows[] = {
+                {"CMD",       0,                0,          "'CMD' and 0 more"},
+                {"CMD-SHELL", 0,                0,          "0 more"          },
+                {"curl -f /", 0,                0,          "'curl' and 2"    },
+                {"CMD x",     5000000000000000, 0,          "49 days"         },
+                {"CMD x",     0,                4294967296, "retries"         },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                cleanup_with(spec_image_defaults_release) struct spec_image_defaults image = {0};
+                cleanup_with(spec_release) struct spec s;
+                struct coffer_error err = {0};
+
+                t_note("row %zu", i);
+                spec_init(&s);
+                add_words(&image.health_test, rows[i].test);
+                image.health_ns[SPEC_HEALTH_TIMEOUT] = rows[i].timeout_ns;
+                image.health_retries = rows[i].retries;
+                t_errno(EINVAL, spec_apply_image(&s, &image, &err));
+                t_int(COFFER_ERROR_IMAGE, err.kind);
+                t_has("read the image's configuration", err.msg);
+                t_has(rows[i].says, err.msg);
+                t_has("--no-healthcheck", err.hint);
+        }
+}
+
+TEST(times_without_a_check_are_refused)
+{
+        cleanup_with(spec_release) struct spec s;
+        struct coffer_error err = {0};
+
+        spec_init(&s);
+        add_words(&s.args, "sh");
+        t_ok(spec_set(&s, "health-retries", "2", NULL));
+        t_errno(EINVAL, spec_complete(&s, "abcdefghij27", &err));
+        t_has("no health check", err.msg);
+        t_has("--health-cmd", err.hint);
+
+        t_ok(spec_set(&s, "no-healthcheck", "true", NULL));
+        t_errno(EINVAL, spec_validate(&s, &err));
+        t_has("--no-healthcheck", err.msg);
+}
+
 TEST(completing_sorts_the_mounts)
 {
         cleanup_with(spec_release) struct spec s;
@@ -261,6 +394,8 @@ TEST(without_memory_an_image_is_refused_cleanly)
                 add_words(&image.cmd, "sh");
                 add_words(&image.env, "A=1 B=2");
                 add_words(&image.volumes, "/data");
+                add_words(&image.health_test, "CMD-SHELL x");
+                add_words(&image.shell, "/bin/bash -c");
                 image.workdir = strdup("app");
                 image.user = strdup("me");
                 t_ok(spec_set(&s, "env", "B=3", NULL));

@@ -18,7 +18,7 @@ TEST(rows_are_in_order_and_say_all_that_help_needs)
         size_t count;
 
         fields = spec_fields(&count);
-        t_int(32, count);
+        t_int(39, count);
         for (size_t i = 0; i < count; i++) {
                 t_note("%s", fields[i].key);
                 t_true(i == 0 || strcmp(fields[i - 1].key, fields[i].key) < 0);
@@ -38,40 +38,46 @@ TEST(every_key_sets_its_field)
 {
         cleanup_with(spec_release) struct spec s;
         static const char *const settings[][2] = {
-                {"add-host",       "db:[fd00::1]"           },
-                {"allow-degraded", "landlock,cgroup"        },
-                {"arg",            "echo"                   },
-                {"arg",            ""                       },
-                {"cap-add",        "net_raw"                },
-                {"cap-drop",       "ALL"                    },
-                {"cpus",           "1.5"                    },
-                {"entrypoint",     "/bin/sh -c"             },
-                {"env",            "A=1"                    },
-                {"env",            "B="                     },
-                {"group-add",      "audio"                  },
-                {"here",           "ro:/srv/me/"            },
-                {"hostname",       "web"                    },
-                {"image",          "oci:dir:tag"            },
-                {"init",           NULL                     },
-                {"interactive",    "true"                   },
-                {"label",          "k=v"                    },
-                {"memory",         "512m"                   },
-                {"mount",          "type=bind,src=/a,dst=/b"},
-                {"name",           "box-1"                  },
-                {"network",        "none"                   },
-                {"pids-limit",     "100"                    },
-                {"read-only",      "1"                      },
-                {"rm",             ""                       },
-                {"shm-size",       "128m"                   },
-                {"stop-signal",    "INT"                    },
-                {"stop-timeout",   "1m"                     },
-                {"timeout",        "500ms"                  },
-                {"tmpfs",          "/run"                   },
-                {"tty",            NULL                     },
-                {"ulimit",         "nofile=10:20"           },
-                {"user",           "me:staff"               },
-                {"volume",         "data:/data"             },
-                {"workdir",        "/srv//x/"               },
+                {"add-host",              "db:[fd00::1]"           },
+                {"allow-degraded",        "landlock,cgroup"        },
+                {"arg",                   "echo"                   },
+                {"arg",                   ""                       },
+                {"cap-add",               "net_raw"                },
+                {"cap-drop",              "ALL"                    },
+                {"cpus",                  "1.5"                    },
+                {"entrypoint",            "/bin/sh -c"             },
+                {"env",                   "A=1"                    },
+                {"env",                   "B="                     },
+                {"group-add",             "audio"                  },
+                {"health-cmd",            "curl -f  localhost"     },
+                {"health-interval",       "1m30s"                  },
+                {"health-retries",        "5"                      },
+                {"health-start-interval", "250ms"                  },
+                {"health-start-period",   "1m"                     },
+                {"health-timeout",        "2"                      },
+                {"here",                  "ro:/srv/me/"            },
+                {"hostname",              "web"                    },
+                {"image",                 "oci:dir:tag"            },
+                {"init",                  NULL                     },
+                {"interactive",           "true"                   },
+                {"label",                 "k=v"                    },
+                {"memory",                "512m"                   },
+                {"mount",                 "type=bind,src=/a,dst=/b"},
+                {"name",                  "box-1"                  },
+                {"network",               "none"                   },
+                {"pids-limit",            "100"                    },
+                {"read-only",             "1"                      },
+                {"rm",                    ""                       },
+                {"shm-size",              "128m"                   },
+                {"stop-signal",           "INT"                    },
+                {"stop-timeout",          "1m"                     },
+                {"timeout",               "500ms"                  },
+                {"tmpfs",                 "/run"                   },
+                {"tty",                   NULL                     },
+                {"ulimit",                "nofile=10:20"           },
+                {"user",                  "me:staff"               },
+                {"volume",                "data:/data"             },
+                {"workdir",               "/srv//x/"               },
         };
 
         spec_init(&s);
@@ -92,6 +98,14 @@ TEST(every_key_sets_its_field)
         t_str("1", strv_get(&s.env, "A"));
         t_str("", strv_get(&s.env, "B"));
         t_str("audio", s.group_add.items[0]);
+        t_int(2, s.health.test.count);
+        t_str("CMD-SHELL", s.health.test.items[0]);
+        t_str("curl -f  localhost", s.health.test.items[1]);
+        t_int(90000, s.health.interval_ms);
+        t_int(5, s.health.retries);
+        t_int(250, s.health.start_interval_ms);
+        t_int(60000, s.health.start_period_ms);
+        t_int(2000, s.health.timeout_ms);
         t_int(SPEC_HERE_RO, s.here);
         t_str("/srv/me", s.here_dir);
         t_str("web", s.hostname);
@@ -197,71 +211,80 @@ TEST(refuses_values_in_one_line_with_a_hint)
                 int code;
                 const char *says;
         } cases[] = {
-                {"add-host",       "db",              EINVAL,  "--add-host 'db': not a host"      },
-                {"add-host",       "db:host-gateway", ENOTSUP, "no host-gateway"                  },
-                {"allow-degraded", "",                EINVAL,  "not a control"                    },
-                {"allow-degraded", "landlock,",       EINVAL,  "not a control"                    },
-                {"allow-degraded", "landlock,walls",  EINVAL,  "'walls'"                          },
-                {"cap-add",        "CAP_",            EINVAL,  "not a capability"                 },
-                {"cap-add",        "",                EINVAL,  "not a capability"                 },
-                {"cap-add",        "chown,kill",      EINVAL,  "not a capability"                 },
-                {"cap-drop",       "CAP_ALL",         EINVAL,  "not a capability"                 },
-                {"cpus",           "",                EINVAL,  "not a number of cpus"             },
-                {"cpus",           "0.005",           ERANGE,  "kept"                             },
-                {"cpus",           "1.00001",         ERANGE,  "kept"                             },
-                {"env",            "A",               EINVAL,  "no value"                         },
-                {"env",            "=A",              EINVAL,  "no name"                          },
-                {"env",            "",                EINVAL,  "no value"                         },
-                {"group-add",      "a:b",             EINVAL,  "not a group"                      },
-                {"here",           "yes",             EINVAL,  "not a way"                        },
-                {"here",           "ro:",             EINVAL,  "no absolute path"                 },
-                {"here",           "ro:x",            EINVAL,  "no absolute path"                 },
-                {"here",           "off:/x",          EINVAL,  "no absolute path"                 },
-                {"here",           "ro:/x/..",        EINVAL,  "no absolute path"                 },
-                {"hostname",       "a_b",             EINVAL,  "not a host name"                  },
-                {"image",          "",                EINVAL,  "no image"                         },
-                {"image",          "a\nb",            EINVAL,  "control character"                },
-                {"init",           "maybe",           EINVAL,  "not a flag"                       },
-                {"label",          "",                EINVAL,  "no key"                           },
-                {"label",          "=v",              EINVAL,  "no key"                           },
-                {"label",          "a b=v",           EINVAL,  "blank"                            },
-                {"memory",         "2X",              EINVAL,  "--memory '2X': not a size"        },
-                {"memory",         "",                EINVAL,  "not a size"                       },
-                {"memory",         "-1",              EINVAL,  "not a size"                       },
-                {"memory",         "6291455",         ERANGE,  "less than"                        },
-                {"memory",         "4k",              ERANGE,  "less than"                        },
-                {"mount",          "type=x",          EINVAL,  "no type"                          },
-                {"name",           "a/b",             EINVAL,  "not a name"                       },
-                {"name",           "abcdefghij27",    EINVAL,  "form of a box's id"               },
-                {"network",        "",                EINVAL,  "no such network"                  },
-                {"network",        "None",            EINVAL,  "no such network"                  },
-                {"network",        "host",            ENOTSUP, "Coffer has no --network host"     },
-                {"network",        "bridge",          ENOTSUP, "Coffer has no --network bridge"   },
-                {"network",        "container:x",     ENOTSUP, "Coffer has no --network container"},
-                {"network",        "policy",          ENOTSUP, "door is not built"                },
-                {"network",        "open",            ENOTSUP, "door is not built"                },
-                {"pids-limit",     "",                EINVAL,  "not a number"                     },
-                {"pids-limit",     "-2",              EINVAL,  "not a number"                     },
-                {"pids-limit",     "1.5",             EINVAL,  "not a number"                     },
-                {"pids-limit",     "4194305",         EINVAL,  "not a number"                     },
-                {"rm",             "yes",             EINVAL,  "not a flag"                       },
-                {"shm-size",       "x",               EINVAL,  "not a size"                       },
-                {"stop-signal",    "",                EINVAL,  "not a signal"                     },
-                {"stop-signal",    "SIGFOO",          EINVAL,  "not a signal"                     },
-                {"stop-timeout",   "",                EINVAL,  "not a time"                       },
-                {"stop-timeout",   "x",               EINVAL,  "not a time"                       },
-                {"timeout",        "1.5",             EINVAL,  "not a time"                       },
-                {"tmpfs",          "run",             EINVAL,  "absolute"                         },
-                {"ulimit",         "nofile",          EINVAL,  "not a limit"                      },
-                {"ulimit",         "files=1",         EINVAL,  "no such resource"                 },
-                {"ulimit",         "nofile=2:1",      EINVAL,  "above"                            },
-                {"user",           "a b",             EINVAL,  "not a user"                       },
-                {"volume",         "a:b:c:d",         EINVAL,  "three parts"                      },
-                {"workdir",        "x",               EINVAL,  "not an absolute path"             },
-                {"workdir",        "/a/../b",         EINVAL,  "not an absolute path"             },
-                {"",               "",                ENOENT,  "no option"                        },
-                {"privileged",     "",                ENOENT,  "no option 'privileged'"           },
-                {"pid",            "host",            ENOENT,  "no option"                        },
+                {"add-host",            "db",              EINVAL,  "--add-host 'db': not a host"      },
+                {"add-host",            "db:host-gateway", ENOTSUP, "no host-gateway"                  },
+                {"allow-degraded",      "",                EINVAL,  "not a control"                    },
+                {"allow-degraded",      "landlock,",       EINVAL,  "not a control"                    },
+                {"allow-degraded",      "landlock,walls",  EINVAL,  "'walls'"                          },
+                {"cap-add",             "CAP_",            EINVAL,  "not a capability"                 },
+                {"cap-add",             "",                EINVAL,  "not a capability"                 },
+                {"cap-add",             "chown,kill",      EINVAL,  "not a capability"                 },
+                {"cap-drop",            "CAP_ALL",         EINVAL,  "not a capability"                 },
+                {"cpus",                "",                EINVAL,  "not a number of cpus"             },
+                {"cpus",                "0.005",           ERANGE,  "kept"                             },
+                {"cpus",                "1.00001",         ERANGE,  "kept"                             },
+                {"env",                 "A",               EINVAL,  "no value"                         },
+                {"env",                 "=A",              EINVAL,  "no name"                          },
+                {"env",                 "",                EINVAL,  "no value"                         },
+                {"group-add",           "a:b",             EINVAL,  "not a group"                      },
+                {"health-interval",     "-1",              EINVAL,  "not a time"                       },
+                {"health-interval",     "-5s",             EINVAL,  "not a time"                       },
+                {"health-interval",     "often",           EINVAL,  "not a time"                       },
+                {"health-retries",      "-1",              EINVAL,  "not a number of retries"          },
+                {"health-retries",      "3.5",             EINVAL,  "not a number of retries"          },
+                {"health-retries",      "2147483648",      EINVAL,  "not a number of retries"          },
+                {"health-start-period", "",                EINVAL,  "not a time"                       },
+                {"health-timeout",      "50d",             EINVAL,  "not a time"                       },
+                {"here",                "yes",             EINVAL,  "not a way"                        },
+                {"no-healthcheck",      "never",           EINVAL,  "not a flag"                       },
+                {"here",                "ro:",             EINVAL,  "no absolute path"                 },
+                {"here",                "ro:x",            EINVAL,  "no absolute path"                 },
+                {"here",                "off:/x",          EINVAL,  "no absolute path"                 },
+                {"here",                "ro:/x/..",        EINVAL,  "no absolute path"                 },
+                {"hostname",            "a_b",             EINVAL,  "not a host name"                  },
+                {"image",               "",                EINVAL,  "no image"                         },
+                {"image",               "a\nb",            EINVAL,  "control character"                },
+                {"init",                "maybe",           EINVAL,  "not a flag"                       },
+                {"label",               "",                EINVAL,  "no key"                           },
+                {"label",               "=v",              EINVAL,  "no key"                           },
+                {"label",               "a b=v",           EINVAL,  "blank"                            },
+                {"memory",              "2X",              EINVAL,  "--memory '2X': not a size"        },
+                {"memory",              "",                EINVAL,  "not a size"                       },
+                {"memory",              "-1",              EINVAL,  "not a size"                       },
+                {"memory",              "6291455",         ERANGE,  "less than"                        },
+                {"memory",              "4k",              ERANGE,  "less than"                        },
+                {"mount",               "type=x",          EINVAL,  "no type"                          },
+                {"name",                "a/b",             EINVAL,  "not a name"                       },
+                {"name",                "abcdefghij27",    EINVAL,  "form of a box's id"               },
+                {"network",             "",                EINVAL,  "no such network"                  },
+                {"network",             "None",            EINVAL,  "no such network"                  },
+                {"network",             "host",            ENOTSUP, "Coffer has no --network host"     },
+                {"network",             "bridge",          ENOTSUP, "Coffer has no --network bridge"   },
+                {"network",             "container:x",     ENOTSUP, "Coffer has no --network container"},
+                {"network",             "policy",          ENOTSUP, "door is not built"                },
+                {"network",             "open",            ENOTSUP, "door is not built"                },
+                {"pids-limit",          "",                EINVAL,  "not a number"                     },
+                {"pids-limit",          "-2",              EINVAL,  "not a number"                     },
+                {"pids-limit",          "1.5",             EINVAL,  "not a number"                     },
+                {"pids-limit",          "4194305",         EINVAL,  "not a number"                     },
+                {"rm",                  "yes",             EINVAL,  "not a flag"                       },
+                {"shm-size",            "x",               EINVAL,  "not a size"                       },
+                {"stop-signal",         "",                EINVAL,  "not a signal"                     },
+                {"stop-signal",         "SIGFOO",          EINVAL,  "not a signal"                     },
+                {"stop-timeout",        "",                EINVAL,  "not a time"                       },
+                {"stop-timeout",        "x",               EINVAL,  "not a time"                       },
+                {"timeout",             "1.5",             EINVAL,  "not a time"                       },
+                {"tmpfs",               "run",             EINVAL,  "absolute"                         },
+                {"ulimit",              "nofile",          EINVAL,  "not a limit"                      },
+                {"ulimit",              "files=1",         EINVAL,  "no such resource"                 },
+                {"ulimit",              "nofile=2:1",      EINVAL,  "above"                            },
+                {"user",                "a b",             EINVAL,  "not a user"                       },
+                {"volume",              "a:b:c:d",         EINVAL,  "three parts"                      },
+                {"workdir",             "x",               EINVAL,  "not an absolute path"             },
+                {"workdir",             "/a/../b",         EINVAL,  "not an absolute path"             },
+                {"",                    "",                ENOENT,  "no option"                        },
+                {"privileged",          "",                ENOENT,  "no option 'privileged'"           },
+                {"pid",                 "host",            ENOENT,  "no option"                        },
         };
 
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
@@ -280,6 +303,19 @@ TEST(refuses_values_in_one_line_with_a_hint)
                 t_null(strchr(err.msg, '\n'));
                 t_mem(&untouched, &s, sizeof(s));
         }
+}
+
+TEST(the_last_health_command_counts_and_an_empty_one_takes_it_back)
+{
+        cleanup_with(spec_release) struct spec s;
+
+        spec_init(&s);
+        t_ok(spec_set(&s, "health-cmd", "a", NULL));
+        t_ok(spec_set(&s, "health-cmd", "b", NULL));
+        t_int(2, s.health.test.count);
+        t_str("b", s.health.test.items[1]);
+        t_ok(spec_set(&s, "health-cmd", "", NULL));
+        t_int(0, s.health.test.count);
 }
 
 static char *of_length(const char *start, size_t length)

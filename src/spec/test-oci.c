@@ -27,48 +27,54 @@ static void set(struct spec *s, const char *key, const char *value)
 static void fill(struct spec *s)
 {
         static const char *const settings[][2] = {
-                {"image",          "docker-archive:/a b.tar"                               },
-                {"entrypoint",     "/bin/tini"                                             },
-                {"arg",            "sh"                                                    },
-                {"arg",            "a \"b\" \\ \t\n\x01\x7f"                               },
-                {"arg",            ""                                                      },
-                {"arg",            "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8e\x81 \xef\xbf\xbd"},
-                {"arg",            "caf\xe9"                                               },
-                {"env",            "A=1"                                                   },
-                {"env",            "RAW=\xff\xfe/"                                         },
-                {"env",            "SIMILAR=\xef\xbf\xbd\xef\xbf\xbd/"                     },
-                {"workdir",        "/w/\xff"                                               },
-                {"user",           "1000:staff"                                            },
-                {"group-add",      "audio"                                                 },
-                {"group-add",      "20"                                                    },
-                {"hostname",       "web.example"                                           },
-                {"name",           "quiet_bramah"                                          },
-                {"label",          "k=v"                                                   },
-                {"label",          "\xc0\xaf=\xed\xa0\x80"                                 },
-                {"volume",         "/src\xff:/dst\xfe:ro"                                  },
-                {"volume",         "data:/data:nocopy"                                     },
-                {"volume",         "/anonymous"                                            },
-                {"tmpfs",          "/run/x:size=1m,mode=700,uid=1,gid=2,nr_inodes=9,exec"  },
-                {"tmpfs",          "/run"                                                  },
-                {"ulimit",         "nofile=10:20"                                          },
-                {"ulimit",         "stack=5:-1"                                            },
-                {"cap-add",        "NET_RAW"                                               },
-                {"cap-drop",       "CHOWN"                                                 },
-                {"add-host",       "db:fd00::1"                                            },
-                {"allow-degraded", "landlock"                                              },
-                {"here",           "ro:/srv/me\xff"                                        },
-                {"memory",         "512m"                                                  },
-                {"cpus",           "1.5"                                                   },
-                {"pids-limit",     "-1"                                                    },
-                {"shm-size",       "1m"                                                    },
-                {"stop-signal",    "INT"                                                   },
-                {"stop-timeout",   "1m"                                                    },
-                {"timeout",        "500ms"                                                 },
-                {"tty",            NULL                                                    },
-                {"interactive",    NULL                                                    },
-                {"rm",             NULL                                                    },
-                {"read-only",      NULL                                                    },
-                {"init",           NULL                                                    },
+                {"image",                 "docker-archive:/a b.tar"                               },
+                {"entrypoint",            "/bin/tini"                                             },
+                {"arg",                   "sh"                                                    },
+                {"arg",                   "a \"b\" \\ \t\n\x01\x7f"                               },
+                {"arg",                   ""                                                      },
+                {"arg",                   "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8e\x81 \xef\xbf\xbd"},
+                {"arg",                   "caf\xe9"                                               },
+                {"env",                   "A=1"                                                   },
+                {"env",                   "RAW=\xff\xfe/"                                         },
+                {"env",                   "SIMILAR=\xef\xbf\xbd\xef\xbf\xbd/"                     },
+                {"workdir",               "/w/\xff"                                               },
+                {"user",                  "1000:staff"                                            },
+                {"group-add",             "audio"                                                 },
+                {"group-add",             "20"                                                    },
+                {"hostname",              "web.example"                                           },
+                {"name",                  "quiet_bramah"                                          },
+                {"label",                 "k=v"                                                   },
+                {"label",                 "\xc0\xaf=\xed\xa0\x80"                                 },
+                {"volume",                "/src\xff:/dst\xfe:ro"                                  },
+                {"volume",                "data:/data:nocopy"                                     },
+                {"volume",                "/anonymous"                                            },
+                {"tmpfs",                 "/run/x:size=1m,mode=700,uid=1,gid=2,nr_inodes=9,exec"  },
+                {"tmpfs",                 "/run"                                                  },
+                {"ulimit",                "nofile=10:20"                                          },
+                {"ulimit",                "stack=5:-1"                                            },
+                {"cap-add",               "NET_RAW"                                               },
+                {"cap-drop",              "CHOWN"                                                 },
+                {"add-host",              "db:fd00::1"                                            },
+                {"allow-degraded",        "landlock"                                              },
+                {"here",                  "ro:/srv/me\xff"                                        },
+                {"health-cmd",            "grep \xff /x"                                          },
+                {"health-interval",       "1s"                                                    },
+                {"health-timeout",        "2s"                                                    },
+                {"health-start-period",   "3s"                                                    },
+                {"health-start-interval", "4s"                                                    },
+                {"health-retries",        "5"                                                     },
+                {"memory",                "512m"                                                  },
+                {"cpus",                  "1.5"                                                   },
+                {"pids-limit",            "-1"                                                    },
+                {"shm-size",              "1m"                                                    },
+                {"stop-signal",           "INT"                                                   },
+                {"stop-timeout",          "1m"                                                    },
+                {"timeout",               "500ms"                                                 },
+                {"tty",                   NULL                                                    },
+                {"interactive",           NULL                                                    },
+                {"rm",                    NULL                                                    },
+                {"read-only",             NULL                                                    },
+                {"init",                  NULL                                                    },
         };
         static const char digest[] =
                 "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -80,6 +86,7 @@ static void fill(struct spec *s)
         s->image_id = strdup(digest);
         s->created_by = strdup("0.1.0");
         t_ok(strv_add(&s->layers, digest));
+        t_ok(strv_add(&s->health.shell, "/bin/bash\xfe"));
         s->log_max_bytes = 1000;
         s->log_files = 7;
         t_ok(spec_complete(s, ID, NULL));
@@ -141,6 +148,14 @@ static void check_equal(const struct spec *a, const struct spec *b)
                 t_true(a->ulimits.items[i].soft == b->ulimits.items[i].soft);
                 t_true(a->ulimits.items[i].hard == b->ulimits.items[i].hard);
         }
+        check_lists(&a->health.test, &b->health.test);
+        check_lists(&a->health.shell, &b->health.shell);
+        t_int(a->health.interval_ms, b->health.interval_ms);
+        t_int(a->health.timeout_ms, b->health.timeout_ms);
+        t_int(a->health.start_period_ms, b->health.start_period_ms);
+        t_int(a->health.start_interval_ms, b->health.start_interval_ms);
+        t_int(a->health.retries, b->health.retries);
+        t_int(a->health.off, b->health.off);
         check_lists(&a->cap_add, &b->cap_add);
         check_lists(&a->cap_drop, &b->cap_drop);
         check_lists(&a->add_host, &b->add_host);
@@ -180,6 +195,8 @@ TEST(what_is_written_is_read_back_the_same)
         fill(&s);
         check_round_trip(&s);
         fill_least(&least);
+        check_round_trip(&least);
+        set(&least, "no-healthcheck", NULL);
         check_round_trip(&least);
 }
 
@@ -371,6 +388,10 @@ static void draw_spec(struct spec *s)
         s->stop_grace_ms = (uint32_t)draw(UINT32_MAX);
         s->timeout_ms = (uint32_t)draw(UINT32_MAX);
         s->log_files = 1 + (uint32_t)draw(1000);
+        if (draw(2))
+                set(s, "health-cmd", draw_text("h"));
+        s->health.interval_ms = s->health.test.count > 0 ? (uint32_t)draw(UINT32_MAX) : 0;
+        s->health.retries = s->health.test.count > 0 ? (uint32_t)draw(INT32_MAX) : 0;
 }
 
 TEST(random_specs_survive_the_round_trip)
@@ -592,6 +613,13 @@ TEST(a_value_out_of_its_bounds_is_refused_with_its_place)
                 {"\"stopSignal\":2",             "\"stopSignal\":0",                   "coffer.stopSignal"              },
                 {"\"stopSignal\":2",             "\"stopSignal\":65",                  "coffer.stopSignal"              },
                 {"\"timeoutMs\":500",            "\"timeoutMs\":4294967295",           "coffer.timeoutMs"               },
+                {"\"off\":false,",               "",                                   "coffer.health.off"              },
+                {"\"off\":false,",               "\"off\":true,",                      "contradict each other"          },
+                {"\"test\":[\"CMD-SHELL\"",      "\"test\":[\"RUN\"",                  "neither CMD nor CMD-SHELL"      },
+                {"\"startPeriodMs\":3000",       "\"startPeriodMs\":4294967295",
+                 "coffer.health.startPeriodMs"                                                                          },
+                {"\"retries\":5",                "\"retries\":-1",                     "coffer.health.retries"          },
+                {"\"retries\":5",                "\"retries\":5,\"more\":1",           "coffer.health.more"             },
                 {"\"logFiles\":7",               "\"logFiles\":0",                     "coffer.logFiles"                },
                 {"\"Y2Fm6Q==\"",                 "\"Y2Fm6R==\"",                       "not base64"                     },
                 {"\"Y2Fm6Q==\"",                 "\"Y2Fm6Q=\"",                        "not base64"                     },

@@ -68,6 +68,20 @@ static bool shm_above_memory(const struct spec *s)
                s->shm_bytes != SPEC_SHM_DEFAULT_BYTES;
 }
 
+static bool health_on_and_off(const struct spec *s)
+{
+        return s->health.off && spec_health_has_settings(&s->health);
+}
+
+/* Only a document can say such a thing; what options and images say is checked where it is read. */
+static bool health_test_without_form(const struct spec *s)
+{
+        const struct strv *test = &s->health.test;
+
+        return test->count > 0 && (test->count < 2 || (!str_eq(test->items[0], "CMD") &&
+                                                       !str_eq(test->items[0], "CMD-SHELL")));
+}
+
 #define RULE(fn, line, advice)                                    \
         {                                                         \
                 .applies = (fn), .text = (line), .hint = (advice) \
@@ -91,6 +105,11 @@ static const struct {
              "go to another directory, or mount this one elsewhere: -v .:/mnt/here"),
         RULE(here_dir_without_here, "a directory for --here is set, but --here is not",
              "set here to rw or ro"),
+        RULE(health_on_and_off, "--no-healthcheck and a --health option contradict each other",
+             "leave one of them out"),
+        RULE(health_test_without_form,
+             "the health check is neither CMD nor CMD-SHELL and a command",
+             "give it with --health-cmd"),
         RULE(memory_too_small, "--memory is less than a program needs to start",
              "give at least 6m"),
 };
@@ -100,10 +119,12 @@ static const struct {
         size_t max_bytes;
         const char *what;
 } sums[] = {
-        {offsetof(struct spec, args),            SPEC_ARGS_MAX_BYTES,   "the arguments"  },
-        {offsetof(struct spec, entrypoint.argv), SPEC_ARGS_MAX_BYTES,   "the entrypoint" },
-        {offsetof(struct spec, env),             SPEC_ENV_MAX_BYTES,    "the environment"},
-        {offsetof(struct spec, labels),          SPEC_LABELS_MAX_BYTES, "the labels"     },
+        {offsetof(struct spec, args),            SPEC_ARGS_MAX_BYTES,   "the arguments"    },
+        {offsetof(struct spec, entrypoint.argv), SPEC_ARGS_MAX_BYTES,   "the entrypoint"   },
+        {offsetof(struct spec, env),             SPEC_ENV_MAX_BYTES,    "the environment"  },
+        {offsetof(struct spec, labels),          SPEC_LABELS_MAX_BYTES, "the labels"       },
+        {offsetof(struct spec, health.test),     SPEC_ARGS_MAX_BYTES,   "the health check" },
+        {offsetof(struct spec, health.shell),    SPEC_ARGS_MAX_BYTES,   "the image's shell"},
 };
 
 static int check_sum(size_t row, const struct strv *list, struct coffer_error *err)

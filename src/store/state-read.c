@@ -97,6 +97,8 @@ static int get_record(const struct json_value *root, struct box_record *to,
         if (r == 0)
                 r = get_u32(root, "restart_count", UINT32_MAX, &to->restart_count, err);
         if (r == 0)
+                r = get_text(root, "health", to->health, sizeof(to->health), err);
+        if (r == 0)
                 r = get_posture(root, &to->posture, err);
         return r;
 }

@@ -80,7 +80,12 @@ int state_write(int box_dir_fd, const struct box_record *r, bool sync)
                         (void)buf_append_str(&text, ",");
                 append_row(&text, r->posture.items[i]);
         }
-        (void)buf_append_str(&text, "]}\n");
+        (void)buf_append_str(&text, "]");
+        if (r->health[0] != '\0') {
+                (void)buf_append_str(&text, ",\"health\":");
+                (void)buf_append_json(&text, r->health);
+        }
+        (void)buf_append_str(&text, "}\n");
         if (text.failed < 0)
                 return text.failed;
         return file_replace(box_dir_fd, "state.json", text.data, text.size, sync ? FILE_SYNC : 0);

@@ -16,6 +16,8 @@
 #define STATE_BYTES_MAX   (256 * 1024)
 #define STATE_POSTURE_MAX 64
 
+#define HEALTH_OF_THE_DEAD "unhealthy" /* of a box that does not run: so in Docker */
+
 /**
  * struct box_record - the fields of state.json
  * @state:         a word of enum box_state
@@ -29,6 +31,7 @@
  * @oom_killed:    the memory limit ended it
  * @timed_out:     --timeout ended it
  * @restart_count: by a restart policy
+ * @health:        "", or "starting", "healthy", "unhealthy" where there is a health check
  * @posture:       owned; "control\twanted\tstate\tdetail"
  */
 struct box_record {
@@ -43,6 +46,7 @@ struct box_record {
         bool oom_killed;
         bool timed_out;
         uint32_t restart_count;
+        char health[12];
         struct strv posture; /* owned */
 };
 

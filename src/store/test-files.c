@@ -5,6 +5,7 @@
 
 #include "store/events.h"
 #include "store/file.h"
+#include "store/health.h"
 #include "store/identity.h"
 #include "store/state.h"
 #include "store/volume.h"
@@ -78,6 +79,78 @@ TEST(an_identity_comes_back_as_written)
         scratch_end(&s);
 }
 
+static struct health_probe probe_of(int number, const char *bytes, size_t size)
+{
+        return (struct health_probe){.start_ns = (uint64_t)number,
+                                     .end_ns = INT64_MAX,
+                                     .exit_code = number - 1,
+                                     .output =
+                                             health_output(number % 2 ? "head " : "", bytes, size)};
+}
+
+TEST(the_last_probes_come_back_as_written)
+{
+        struct scratch s = scratch_begin();
+        struct health_log log = {.failing_streak = UINT32_MAX}, again;
+        char *large = malloc(HEALTH_OUTPUT_BYTES + 1);
+        int fd = scratch_box(&s, A);
+
+        t_errno(ENOENT, health_log_read(fd, &again, NULL));
+        t_true(large != NULL);
+        memset(large, '\x01', HEALTH_OUTPUT_BYTES + 1); /* six bytes each in the file */
+        for (int i = 0; i < HEALTH_LOG_MAX + 3; i++) {
+                struct health_probe p = probe_of(i, large, HEALTH_OUTPUT_BYTES + (i == 4));
+
+                health_log_add(&log, &p);
+        }
+        free(log.probes[3].output);
+        log.probes[3] = probe_of(0, "a\0\xff\xc3\xa9\n\"\xe2\x82", 9);
+        t_ok(health_log_write(fd, &log));
+        t_ok(health_log_read(fd, &again, NULL));
+        t_true(again.failing_streak == UINT32_MAX);
+        t_int(HEALTH_LOG_MAX, again.count);
+        t_true(again.probes[0].start_ns == 3 && again.probes[0].end_ns == INT64_MAX);
+        t_int(2, again.probes[0].exit_code);
+        t_int(5 + HEALTH_OUTPUT_BYTES, strlen(again.probes[0].output));
+        t_int(HEALTH_OUTPUT_BYTES + 3, strlen(again.probes[1].output));
+        t_true(str_eq(again.probes[1].output + HEALTH_OUTPUT_BYTES, "..."));
+        t_int(-1, again.probes[3].exit_code);
+        t_str("a\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9\n\"\xef\xbf\xbd\xef\xbf\xbd",
+              again.probes[3].output);
+        health_log_release(&log);
+        health_log_release(&again);
+        free(large);
+        (void)close(fd);
+        scratch_end(&s);
+}
+
+TEST(a_file_of_probes_that_is_torn_or_not_ours_is_refused)
+{
+        static const char *const bad[] = {
+                "",
+                "{",
+                "[]",
+                "{\"version\":2,\"failing_streak\":0,\"log\":[]}",
+                "{\"version\":1,\"log\":[]}",
+                "{\"version\":1,\"failing_streak\":-1,\"log\":[]}",
+                "{\"version\":1,\"failing_streak\":0,\"log\":[{}]}",
+                "{\"version\":1,\"failing_streak\":0,\"log\":[{\"start_ns\":1,\"end_ns\":2,"
+                "\"exit_code\":256,\"output\":\"\"}]}",
+        };
+        struct scratch s = scratch_begin();
+        int fd = scratch_box(&s, A);
+
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                struct health_log log;
+
+                t_note("row %zu", i);
+                t_ok(file_replace(fd, "health.json", bad[i], strlen(bad[i]), 0));
+                t_errno(EBADMSG, health_log_read(fd, &log, NULL));
+        }
+        (void)close(fd);
+        scratch_end(&s);
+}
+
 #define GOOD                                                                          \
         "version 1\nid aaaaaaaaaaaa\nnonce 00112233445566778899aabbccddeeff\npid 7\n" \
         "start_time 5\nboot_id 4e1b4a8b-1111-2222-3333-444444444444\npid_ns 4026531836\n"
@@ -131,6 +204,7 @@ TEST(a_state_comes_back_as_written)
                 .oom_killed = true,
                 .timed_out = true,
                 .restart_count = 4,
+                .health = "unhealthy",
         };
         struct box_record b = {0};
         int fd = scratch_box(&s, A);
@@ -145,6 +219,7 @@ TEST(a_state_comes_back_as_written)
         t_str(a.error, b.error);
         t_true(a.started_ns == b.started_ns && b.oom_killed && b.timed_out);
         t_int(137, b.exit_code);
+        t_str("unhealthy", b.health);
         t_int(2, b.posture.count);
         t_str(a.posture.items[0], b.posture.items[0]);
         t_str(a.posture.items[1], b.posture.items[1]);

@@ -40,6 +40,9 @@ good_value()
         "volume ls filter") echo dangling=true ;;
         *" format") echo json ;;
         *" group-add") echo 5 ;;
+        *" health-cmd") echo true ;;
+        *" health-retries") echo 2 ;;
+        *" health-"*) echo 5s ;;
         *" here") echo ro ;;
         *" hostname") echo box ;;
         *" label") echo a=b ;;
@@ -225,6 +228,7 @@ good_value()
 2|invalid filter 'exited=256'|ps --filter exited=256
 2|invalid filter|volume ls --filter dangling=perhaps
 2|invalid filter|events --filter colour=red
+2|health=well|ps --filter health=well
 2|not a whole number|ps -n some
 2|neither side is in a box|cp a b
 2|from box to box|cp a:/x b:/y

@@ -139,6 +139,14 @@ need_limits()
                 skip "needs a cgroup that takes limits"
 }
 
+# kernel_from MAJOR MINOR: whether it is this one or a newer one.
+kernel_from()
+{
+        local major minor
+        IFS=.- read -r major minor _ < <(uname -r)
+        [ "$major" -gt "$1" ] || { [ "$major" = "$1" ] && [ "$minor" -ge "$2" ]; }
+}
+
 # only_when_full: for what takes minutes; ./check --full runs it.
 only_when_full()
 {

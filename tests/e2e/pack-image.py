@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""pack-image.py LAYER.tar OCI.tar DOCKER.tar: one layer as an OCI archive and as a docker-archive.
+"""pack-image.py LAYER.tar OCI.tar DOCKER.tar [CONFIG]: one layer as an OCI archive and as a docker-archive.
+
+CONFIG is JSON, and is added to what the image says about how it wants to be run.
 
 The OCI archive's layer is compressed by gzip, as in a registry; the docker-archive's is plain, as
 docker save writes it.
@@ -15,6 +17,7 @@ import sys
 import tarfile
 
 LAYER, OCI, DOCKER = sys.argv[1:4]
+MORE = json.loads(sys.argv[4]) if len(sys.argv) > 4 else {}
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 
 
@@ -34,7 +37,7 @@ def config_of(diff_id):
         "architecture": ARCHITECTURE, "os": "linux",
         "config": {"Cmd": ["/bin/bash"], "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                                 "FROM_IMAGE=yes"],
-                   "WorkingDir": "/srv", "Labels": {"made-by": "mmdebstrap"}},
+                   "WorkingDir": "/srv", "Labels": {"made-by": "mmdebstrap"}, **MORE},
         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + diff_id]},
     }).encode()
 

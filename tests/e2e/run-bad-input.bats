@@ -121,6 +121,10 @@ END
 125 | --cap-add                    | run --cap-add NOTHING $image true
 125 | --cap-drop                   | run --cap-drop NOTHING $image true
 125 | --stop-signal                | run --stop-signal NOTHING $image true
+125 | --health-interval            | run --health-cmd true --health-interval -1 $image true
+125 | --health-retries             | run --health-cmd true --health-retries many $image true
+125 | no health check              | run --health-timeout 1s $image true
+125 | --no-healthcheck             | run --no-healthcheck --health-cmd true $image true
 125 | --stop-timeout               | run --stop-timeout soon $image true
 125 | --timeout                    | run --timeout never $image true
 125 | --timeout                    | exec --timeout never busy true

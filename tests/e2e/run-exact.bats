@@ -137,3 +137,39 @@ start_box()
         expect_equal "$(head -c 200000 "$root/bin/busybox" | cksum)" "$(cksum < "$BATS_TEST_TMPDIR/out")"
         expect_equal "$(head -c 100000 "$root/bin/busybox" | cksum)" "$(cksum < "$BATS_TEST_TMPDIR/err")"
 }
+
+# sleeps BOX: how many there are in it.
+sleeps()
+{
+        raw_coffer exec "$1" sh -c 'ps -o args | grep -c "^sleep [0-9]" || :'
+}
+
+sleeps_are()
+{
+        [ "$(sleeps "$1")" = "$2" ]
+}
+
+@test "an exec that is ended, by its time or with its client, takes its children along" {
+        local client
+        kernel_from 6 9 || skip "needs a kernel that signals process groups by pidfd"
+        raw_coffer run -d --stop-timeout 30s --name box "$image" tail -f /dev/null > /dev/null
+
+        coffer exec --timeout 500ms box sh -c 'sleep 1111 & sleep 1112; true'
+        expect_status 124
+        until_true 10 sleeps_are box 0
+        # The one that ends leaves one that does not mind SIGTERM.
+        coffer exec --timeout 500ms box sh -c '(trap "" TERM; sleep 1113) & exec sleep 1114'
+        expect_status 124
+        until_true 10 sleeps_are box 0
+
+        "$COFFER_BIN_DIR/coffer" exec box sh -c 'sleep 1115; true' > /dev/null &
+        client=$!
+        until_true 30 sleeps_are box 1
+        kill -9 "$client"
+        until_true 10 sleeps_are box 0
+
+        # What ends by itself may leave a child behind, as with Docker.
+        coffer exec --timeout 30s box sh -c 'sleep 1116 > /dev/null 2>&1 &'
+        expect_status 0
+        expect_equal 1 "$(sleeps box)"
+}
