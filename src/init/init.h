@@ -20,6 +20,7 @@
  */
 
 #define INIT_SOCKET_FD 3 /* to the shim */
+#define INIT_EXE_FD    4 /* a mount of this program, if it was made inside; goes back with READY */
 
 /**
  * struct inside - what every process cloned from the stem inherits from the supervisor
@@ -27,6 +28,7 @@
  * @devpts_fd:      the box's devpts, -1 for none
  * @null_fd:        /dev/null, read-write
  * @userns_fd:      the inner user namespace; -1 in main, which makes it
+ * @exe_fd:         INIT_EXE_FD, or -1
  * @bounding_stays: the bounding set cannot be cleared here, and the caller said that it may stay
  */
 struct inside {
@@ -34,6 +36,7 @@ struct inside {
         int devpts_fd;
         int null_fd;
         int userns_fd;
+        int exe_fd;
         bool bounding_stays;
 };
 

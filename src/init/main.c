@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -376,8 +377,10 @@ static int watch_children(struct server *s, struct coffer_error *err)
 
 static int start(struct server *s, struct coffer_error *err)
 {
+        int *exe_fd = &s->box.inside.exe_fd;
         struct msg_ready ready = {0};
         struct proc *main_proc;
+        int fds[2];
         int r = FAULT("start.loop");
 
         if (r == 0)
@@ -396,7 +399,10 @@ static int start(struct server *s, struct coffer_error *err)
                 r = loop_add(s->loop, INIT_SOCKET_FD, EPOLLIN, on_shim, s, &s->shim_io);
         if (r < 0)
                 return error_set(err, r, "serve the box");
-        tell(PROTO_READY, 0, &ready, &main_proc->pidfd, 1);
+        fds[0] = main_proc->pidfd;
+        fds[1] = *exe_fd;
+        tell(PROTO_READY, 0, &ready, fds, *exe_fd < 0 ? 1 : 2);
+        close_fd(exe_fd);
         strv_release(&ready.posture);
         return 0;
 }
@@ -412,6 +418,7 @@ int main(int argc, char **argv)
         (void)prctl(PR_SET_NAME, "coffer-init");
         (void)umask(0); /* what is made here has the mode that is said */
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        server.box.inside.exe_fd = fcntl(INIT_EXE_FD, F_GETFD) < 0 ? -EBADF : INIT_EXE_FD;
         if (start(&server, &err) < 0) {
                 (void)channel_send_error(INIT_SOCKET_FD, 0, &err, SEND_TIMEOUT_MS);
                 return 1;

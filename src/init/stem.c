@@ -228,6 +228,8 @@ int stem_start(const struct inside *in, int *ret_fd, pid_t *ret_pid, struct coff
         pid = fork();
         if (pid == 0) {
                 (void)close(INIT_SOCKET_FD);
+                if (in->exe_fd >= 0)
+                        (void)close(in->exe_fd);
                 (void)close(ends[0]);
                 stem_main(in, ends[1]);
         }

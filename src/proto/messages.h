@@ -53,7 +53,8 @@ enum proto_type {
 
         PROTO_SETUP =
                 32, /* S->I: struct msg_setup; fds: one per source marked fd, then coffer's own */
-        PROTO_READY = 33, /* I->S: struct msg_ready: the root is built, the stem is confined */
+        PROTO_READY = 33, /* I->S: struct msg_ready: the root is built, the stem is confined; fds:
+                             pidfd of main, and the mount of coffer-init if it came along */
         PROTO_SPAWN = 34, /* S->I: struct msg_process; answered STARTED or ERROR, later EXITED */
         PROTO_PLACE =
                 35, /* I->S no payload; fd: pidfd of a waiting process; answered OK or ERROR */

@@ -263,6 +263,9 @@ static _Noreturn void run_init(struct launch *l)
                 r = lend_exe_by_path(l->init_exe_fd, &exe_fd);
         if (r == 0 && dup2(l->their_socket_fd, CHILD_FIRST_FD) < 0)
                 r = -errno;
+        /* It gives this one back with READY, so that nobody has to wait for its end. */
+        if (r == 0 && !as_root(l) && dup2(exe_fd, CHILD_FIRST_FD + 1) < 0)
+                r = -errno;
         if (r == 0)
                 r = FAULT_OF("newborn", "execve");
         if (r == 0) {
@@ -482,12 +485,14 @@ static int hear_ready(struct launch *l)
                 return say_died(l, r);
         if (f.header.type == PROTO_ERROR)
                 return frame_error(&f, l->err);
-        if (f.header.type != PROTO_READY || f.fd_count != 1)
+        if (f.header.type != PROTO_READY || f.fd_count < 1)
                 return error_set(l->err, -EBADMSG, "hear from the supervisor");
         r = frame_decode(&f, &ready);
         if (r < 0)
                 return error_set(l->err, r, "hear what is enforced");
         l->box->main_pidfd = frame_take_fd(&f, 0);
+        if (f.fd_count > 1)
+                l->box->pinned_fds[ENGINE_PINNED_EXE] = frame_take_fd(&f, 1);
         r = strv_copy(&l->box->posture, &ready.posture);
         wire_release(&msg_ready_table, &ready);
         return r;
