@@ -106,6 +106,7 @@ pack()
         expect_in_output "container health_status: healthy one $image"
 
         # What does not run is not well; the last probes are kept.
+        raw_coffer exec one rm /tmp/well
         raw_coffer stop -t 0 one > /dev/null
         expect_equal "exited unhealthy 5" "$(health one '.State.Status}} {{.State.Health.Status}} {{len .State.Health.Log')"
         coffer ps -a --format '{{.Status}}' --filter name=one
