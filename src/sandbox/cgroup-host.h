@@ -42,3 +42,6 @@ int cgroup_read_number(int dir_fd, const char *name, const char *key, uint64_t *
 int cgroup_find_key(const char *text, const char *key, uint64_t *ret_value);
 /** cgroup_has_word() - @word is one of @text's words */
 bool cgroup_has_word(const char *text, const char *word);
+
+/** cgroup_refuse_freeze() - the words for a box that nothing can freeze; -EOPNOTSUPP */
+int cgroup_refuse_freeze(struct coffer_error *err);

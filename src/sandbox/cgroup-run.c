@@ -183,8 +183,11 @@ int cgroup_kill(struct cgroup *cg, unsigned timeout_ms, struct coffer_error *err
                 return 0;
 
         /* A frozen v1 process takes no signal; it dies as soon as it is let go. */
-        if (cg->v1_fd[CGROUP_FREEZER] >= 0)
+        if (cg->v1_fd[CGROUP_FREEZER] >= 0) {
                 r = kill_dir(cg, cg->v1_fd[CGROUP_FREEZER], deadline_ms);
+                /* A process whose first thread ended before it was moved in is in no list. */
+                (void)cgroup_write(cg->v1_fd[CGROUP_FREEZER], "freezer.state", "THAWED");
+        }
         if (r == 0 && cg->box_fd >= 0)
                 r = kill_v2(cg, deadline_ms);
         for (size_t c = 0; c < CGROUP_CONTROLLER_COUNT && r == 0; c++)
@@ -212,6 +215,28 @@ static int freeze_v1(int dir_fd, uint64_t deadline_ms)
         return r;
 }
 
+int cgroup_refuse_freeze(struct coffer_error *err)
+{
+        (void)error_say(err, -EOPNOTSUPP, COFFER_ERROR_HOST,
+                        "cgroup: nothing here can freeze this box");
+        error_hint(err, "boxes of root can be paused, and those of a user that were started by "
+                        "systemd-run --user --scope");
+        return -EOPNOTSUPP;
+}
+
+int cgroup_set_frozen(struct cgroup *cg, struct coffer_error *err)
+{
+        int r;
+
+        if (cg->mode != CGROUP_NONE && cg->leaf_fd[CGROUP_LOAD] >= 0)
+                r = cgroup_write(cg->leaf_fd[CGROUP_LOAD], "cgroup.freeze", "1");
+        else if (cg->mode != CGROUP_NONE && cg->v1_fd[CGROUP_FREEZER] >= 0)
+                r = cgroup_write(cg->v1_fd[CGROUP_FREEZER], "freezer.state", "FROZEN");
+        else
+                return cgroup_refuse_freeze(err);
+        return r < 0 ? error_set(err, r, "freeze the cgroup %s", cg->name) : 0;
+}
+
 int cgroup_freeze(struct cgroup *cg, unsigned timeout_ms, struct coffer_error *err)
 {
         uint64_t deadline_ms = now_ms() + timeout_ms;
@@ -225,12 +250,7 @@ int cgroup_freeze(struct cgroup *cg, unsigned timeout_ms, struct coffer_error *e
         } else if (cg->mode != CGROUP_NONE && cg->v1_fd[CGROUP_FREEZER] >= 0) {
                 r = freeze_v1(cg->v1_fd[CGROUP_FREEZER], deadline_ms);
         } else {
-                (void)error_say(err, -EOPNOTSUPP, COFFER_ERROR_HOST,
-                                "cgroup: nothing here can freeze this box");
-                error_hint(err,
-                           "boxes of root can be paused, and those of a user that were started "
-                           "by systemd-run --user --scope");
-                return -EOPNOTSUPP;
+                return cgroup_refuse_freeze(err);
         }
         if (r < 0) {
                 (void)error_set(err, r, "freeze the cgroup %s", cg->name);
@@ -245,8 +265,12 @@ int cgroup_thaw(struct cgroup *cg, struct coffer_error *err)
 
         if (cg->mode == CGROUP_NONE)
                 return 0;
-        if (cg->leaf_fd[CGROUP_LOAD] >= 0)
-                r = cgroup_write(cg->leaf_fd[CGROUP_LOAD], "cgroup.freeze", "0");
+        /* All that is ours: somebody else may have frozen more than load/. */
+        if (cg->box_fd >= 0)
+                r = cgroup_write(cg->box_fd, "cgroup.freeze", "0");
+        for (size_t leaf = 0; leaf < CGROUP_LEAF_COUNT && r == 0; leaf++)
+                if (cg->leaf_fd[leaf] >= 0)
+                        r = cgroup_write(cg->leaf_fd[leaf], "cgroup.freeze", "0");
         if (r == 0 && cg->v1_fd[CGROUP_FREEZER] >= 0)
                 r = cgroup_write(cg->v1_fd[CGROUP_FREEZER], "freezer.state", "THAWED");
         return r < 0 ? error_set(err, r, "thaw the cgroup %s", cg->name) : 0;
@@ -264,6 +288,13 @@ int cgroup_is_frozen(const struct cgroup *cg, bool *ret_frozen)
                 if (r < 0)
                         return r;
                 frozen = value != 0;
+                /* Or a directory above is, by somebody else's hand. */
+                r = frozen ? 0
+                           : cgroup_read_number(cg->leaf_fd[CGROUP_LOAD], "cgroup.events", "frozen",
+                                                &value);
+                if (r < 0)
+                        return r;
+                frozen |= value != 0;
         }
         if (cg->mode != CGROUP_NONE && cg->v1_fd[CGROUP_FREEZER] >= 0) {
                 r = cgroup_read(cg->v1_fd[CGROUP_FREEZER], "freezer.state", state, sizeof(state));

@@ -120,9 +120,11 @@ static int make_v2(struct cgroup *cg, const struct cgroup_host *host, struct cof
 
 static int make_v1(struct cgroup *cg, enum cgroup_controller c, struct coffer_error *err)
 {
-        cleanup_close int root_fd = cgroup_open_v1_root(c);
+        cleanup_close int root_fd = cg->v1_fd[c] < 0 ? cgroup_open_v1_root(c) : -EBADF;
         int r;
 
+        if (cg->v1_fd[c] >= 0)
+                return 0;
         r = root_fd < 0 ? root_fd
                         : open_dir(root_fd, cg->name, true, &cg->v1_fd[c], &cg->v1_procs_fd[c]);
         if (r < 0)
@@ -170,32 +172,45 @@ static int judge_swap(struct cgroup *cg, const struct cgroup_limits *l, int r)
         return r == -ENOENT && l->memory_swap_bytes == 0 ? 0 : r;
 }
 
+/* 0 takes a limit away: then @none is written. */
+static int write_limit(int dir_fd, const char *name, uint64_t value, const char *none)
+{
+        return value ? write_number(dir_fd, name, value) : cgroup_write(dir_fd, name, none);
+}
+
 static int limit_memory_v2(struct cgroup *cg, int fd, const struct cgroup_limits *l)
 {
         uint64_t total = memory_and_swap(l);
-        int r = write_number(fd, "memory.max", l->memory_bytes);
+        int r = write_limit(fd, "memory.max", l->memory_bytes, "max");
 
         if (r == 0)
-                r = cgroup_write(fd, "memory.oom.group", "1");
+                r = cgroup_write(fd, "memory.oom.group", l->memory_bytes ? "1" : "0");
         if (r < 0 || total == CGROUP_UNLIMITED)
                 return r;
-        return judge_swap(cg, l, write_number(fd, "memory.swap.max", total - l->memory_bytes));
+        return judge_swap(cg, l,
+                          write_limit(fd, "memory.swap.max", total - l->memory_bytes,
+                                      l->memory_bytes ? "0" : "max"));
 }
 
+/* Memory is never above memory and swap together: so that one goes out of the way first. */
 static int limit_memory_v1(struct cgroup *cg, int fd, const struct cgroup_limits *l)
 {
         uint64_t total = memory_and_swap(l);
-        int r = write_number(fd, "memory.limit_in_bytes", l->memory_bytes);
+        int r = write_limit(fd, "memory.limit_in_bytes", l->memory_bytes, "-1");
 
+        if (r == -EINVAL && cgroup_write(fd, "memory.memsw.limit_in_bytes", "-1") == 0)
+                r = write_limit(fd, "memory.limit_in_bytes", l->memory_bytes, "-1");
         if (r < 0 || total == CGROUP_UNLIMITED)
                 return r;
-        return judge_swap(cg, l, write_number(fd, "memory.memsw.limit_in_bytes", total));
+        return judge_swap(cg, l, write_limit(fd, "memory.memsw.limit_in_bytes", total, "-1"));
 }
 
 static int limit_cpu_v2(struct cgroup *cg, int fd, const struct cgroup_limits *l)
 {
         char text[64];
 
+        if (l->cpu_milli == 0)
+                return cgroup_write(fd, "cpu.max", "max");
         (void)snprintf(text, sizeof(text), "%" PRIu64 " %d", l->cpu_milli * CPU_PERIOD_USEC / 1000,
                        CPU_PERIOD_USEC);
         return cgroup_write(fd, "cpu.max", text);
@@ -206,12 +221,13 @@ static int limit_cpu_v1(struct cgroup *cg, int fd, const struct cgroup_limits *l
         int r = write_number(fd, "cpu.cfs_period_us", CPU_PERIOD_USEC);
 
         return r < 0 ? r
-                     : write_number(fd, "cpu.cfs_quota_us", l->cpu_milli * CPU_PERIOD_USEC / 1000);
+                     : write_limit(fd, "cpu.cfs_quota_us", l->cpu_milli * CPU_PERIOD_USEC / 1000,
+                                   "-1");
 }
 
 static int limit_pids(struct cgroup *cg, int fd, const struct cgroup_limits *l)
 {
-        return write_number(fd, "pids.max", l->pids_max);
+        return write_limit(fd, "pids.max", l->pids_max, "max");
 }
 
 typedef int set_limit(struct cgroup *cg, int fd, const struct cgroup_limits *l);
@@ -358,6 +374,78 @@ int cgroup_create(const char *box_id, const struct cgroup_limits *limits, struct
 
         *ret_cg = cg;
         return 0;
+}
+
+/* --------------------------------------------------------------------------- while it runs */
+
+static int begin_change(struct cgroup *cg, const char *box_id, struct cgroup_host *ret_host,
+                        struct coffer_error *err)
+{
+        int r = cg->name[0] == '\0' ? set_name(cg, box_id, err) : 0;
+
+        if (r < 0)
+                return r;
+        cgroup_probe(ret_host);
+        return cg->box_fd < 0 && ret_host->v2_usable ? make_v2(cg, ret_host, err) : 0;
+}
+
+static int refuse_change(const struct cgroup_host *host, size_t row, struct coffer_error *err)
+{
+        int r = refuse_limit(host, row, err);
+
+        if (geteuid() != 0)
+                error_hint(err,
+                           "limits of a running box need root, or a box that was started by "
+                           "systemd-run --user --scope; a box that does not run takes it at its "
+                           "next start");
+        return r;
+}
+
+static bool has_controller(const struct cgroup *cg, const struct cgroup_host *host,
+                           enum cgroup_controller c)
+{
+        return (host->v2_controllers & (1U << c)) || (host->v1_controllers & (1U << c)) ||
+               cg->v1_fd[c] >= 0;
+}
+
+int cgroup_change(struct cgroup *cg, const char *box_id, const struct cgroup_limits *limits,
+                  uint32_t which, struct coffer_error *err)
+{
+        struct cgroup_host host;
+        int r = check_limits(limits, err);
+
+        if (r == 0)
+                r = begin_change(cg, box_id, &host, err);
+        /* All or nothing, as far as that can be known before. */
+        for (size_t row = 0; row < ELEMENTS(limit_rows) && r == 0; row++)
+                if (which & (1U << limit_rows[row].controller) && is_asked(limits, row) &&
+                    !has_controller(cg, &host, limit_rows[row].controller))
+                        r = refuse_change(&host, row, err);
+        for (size_t row = 0; row < ELEMENTS(limit_rows) && r == 0; row++) {
+                enum cgroup_controller c = limit_rows[row].controller;
+
+                /* No limit where there can be none is what there is. */
+                if (which & (1U << c) && (is_asked(limits, row) || has_controller(cg, &host, c)))
+                        r = set_limit_row(cg, &host, limits, row, err);
+        }
+        if (r == 0)
+                cg->limited = true;
+        return r;
+}
+
+int cgroup_want_freezer(struct cgroup *cg, const char *box_id, struct coffer_error *err)
+{
+        struct cgroup_host host;
+        int r;
+
+        if (cg->mode != CGROUP_NONE && (cg->box_fd >= 0 || cg->v1_fd[CGROUP_FREEZER] >= 0))
+                return 0;
+        r = begin_change(cg, box_id, &host, err);
+        if (r < 0 || cg->box_fd >= 0)
+                return r;
+        if (host.v1_controllers & (1U << CGROUP_FREEZER))
+                return make_v1(cg, CGROUP_FREEZER, err);
+        return cgroup_refuse_freeze(err);
 }
 
 static int open_v2(struct cgroup *cg, const struct cgroup_host *host)

@@ -16,8 +16,7 @@
  *   start, no limit   the supervisor is cloned into birth_fd, which is load/, and all else with it
  *   start, limited    birth_fd is init/; one cgroup_place(CGROUP_LOAD) of the stem, from which main
  *                     and every exec are forked: they are born in load/ and cost nothing more
- *   pause             unless limited: cgroup_place(CGROUP_INIT) of the supervisor, once; then
- * freeze
+ *   pause, update     what is missing is made, and cgroup_gather() moves whoever is not in it
  */
 
 #include <coffer/error.h>
@@ -149,6 +148,39 @@ int cgroup_create(const char *box_id, const struct cgroup_limits *limits, struct
                   struct coffer_error *err);
 
 /**
+ * cgroup_change() - set limits of a box that runs
+ * @cg:     of the box; directories that are missing are made, and hold nobody yet
+ * @box_id: as cgroup_create()
+ * @limits: of which only those in @which count; there 0 takes the limit away
+ * @which:  bits 1 << enum cgroup_controller
+ * @err:    as cgroup_create()
+ *
+ * cgroup_gather() has to follow.  What was used before a process came in counts for nothing.
+ *
+ * Return: 0; -EEXIST when a dead run of the box has left directories; or a negative errno.
+ */
+int cgroup_change(struct cgroup *cg, const char *box_id, const struct cgroup_limits *limits,
+                  uint32_t which, struct coffer_error *err);
+
+/** cgroup_want_freezer() - the same for something that can freeze; refused where nothing can */
+int cgroup_want_freezer(struct cgroup *cg, const char *box_id, struct coffer_error *err);
+
+/**
+ * cgroup_gather() - put a supervisor's processes into load/ and every v1 directory
+ * @cg:        as cgroup_change() left it
+ * @above:     the supervisor, in the PID namespace of /proc; moved to init/ when it is in load/
+ * @budget_ms: how long this call may take: moving one takes 7 to 12 ms
+ * @err:       words for a failure; may be NULL
+ *
+ * It ends when two looks in a row have found nobody outside: what forks meanwhile is found by the
+ * next look, or was born inside.
+ *
+ * Return: 0 when all are inside; -EAGAIN when the time was over: call it again; or a negative
+ * errno.
+ */
+int cgroup_gather(struct cgroup *cg, pid_t above, unsigned budget_ms, struct coffer_error *err);
+
+/**
  * cgroup_open() - find what a box has left, by its id alone
  * @box_id: as above
  * @ret_cg: mode CGROUP_NONE when nothing is there
@@ -198,10 +230,18 @@ int cgroup_kill(struct cgroup *cg, unsigned timeout_ms, struct coffer_error *err
  */
 int cgroup_freeze(struct cgroup *cg, unsigned timeout_ms, struct coffer_error *err);
 
-/** cgroup_thaw() - let them go on; 0 also when they were not frozen */
+/**
+ * cgroup_set_frozen() - the same without waiting: whoever comes in is frozen, too
+ * @cg:  as there
+ * @err: words for a failure; may be NULL
+ */
+int cgroup_set_frozen(struct cgroup *cg, struct coffer_error *err);
+
+/** cgroup_thaw() - let them go on, whoever froze them; 0 also when they were not frozen */
 int cgroup_thaw(struct cgroup *cg, struct coffer_error *err);
 
-/** cgroup_is_frozen() - true when load/ is frozen or freezing; 0 or a negative errno */
+/** cgroup_is_frozen() - true when load/ is frozen or freezing, by whom ever; 0 or a negative errno
+ */
 int cgroup_is_frozen(const struct cgroup *cg, bool *ret_frozen);
 
 /** cgroup_is_empty() - true when no live process is in any of the directories */

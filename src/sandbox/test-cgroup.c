@@ -12,10 +12,12 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -589,4 +591,184 @@ TEST(a_struct_that_was_never_filled_is_harmless)
         t_ok(cgroup_remove(&cg, NULL));
         t_ok(cgroup_kill(&cg, 0, NULL));
         t_int(before, t_open_fds());
+}
+
+/* ------------------------------------------------------------ into a cgroup while it runs */
+
+static _Atomic uint64_t *heartbeat; /* of all processes of a crowd together */
+
+/* A mother lives and has children all the time, whose own children outlive them. */
+static _Noreturn void mother(void)
+{
+        for (;;) {
+                pid_t pid = fork();
+
+                if (pid == 0) {
+                        if (fork() == 0)
+                                (*heartbeat)++;
+                        _exit(0);
+                }
+                (*heartbeat)++;
+        }
+}
+
+static void *beat(void *data)
+{
+        for (;;)
+                (*heartbeat)++;
+        return data;
+}
+
+/* A process whose first thread has ended: /proc calls it a zombie. */
+static _Noreturn void headless(void)
+{
+        pthread_t thread;
+
+        if (pthread_create(&thread, NULL, beat, NULL) != 0)
+                _exit(1);
+        pthread_exit(NULL);
+}
+
+/* As a supervisor: PID 1 of a namespace, to whom orphans come, and no part of the load. */
+static struct worker crowd_start(void)
+{
+        struct clone_args args = {
+                .flags = CLONE_NEWPID | (geteuid() == 0 ? 0 : CLONE_NEWUSER),
+                .exit_signal = SIGCHLD,
+        };
+        struct worker w = {.to = -1, .from = -1};
+        int ready[2];
+        char go;
+
+        heartbeat = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        t_true(heartbeat != MAP_FAILED);
+        t_ok(pipe2(ready, O_CLOEXEC));
+        w.pid = sys_clone3(&args);
+        if (w.pid == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void)signal(SIGCHLD, SIG_IGN);
+                for (int i = 0; i < 4; i++)
+                        if (fork() == 0)
+                                mother();
+                if (fork() == 0)
+                        headless();
+                (void)!write(ready[1], "y", 1);
+                for (;;)
+                        (void)pause();
+        }
+        t_ok(w.pid);
+        t_true(read(ready[0], &go, 1) == 1);
+        (void)close(ready[0]);
+        (void)close(ready[1]);
+        return w;
+}
+
+static bool beats(void)
+{
+        uint64_t before = *heartbeat;
+
+        for (int i = 0; i < 50 && *heartbeat == before; i++)
+                (void)poll(NULL, 0, 2);
+        return *heartbeat != before;
+}
+
+static int gather_all(struct cgroup *cg, pid_t above)
+{
+        int r, rounds = 0;
+
+        do
+                r = cgroup_gather(cg, above, 50, NULL);
+        while (r == -EAGAIN && ++rounds < 400);
+        return r;
+}
+
+static int freeze_a_crowd(void)
+{
+        struct cgroup cg;
+        struct worker w;
+        bool frozen;
+        int r;
+
+        cgroup_init(&cg);
+        r = cgroup_want_freezer(&cg, id(), NULL);
+        WANT(r != -EOPNOTSUPP && r != -EACCES);
+        NEED(r == 0);
+        w = crowd_start();
+        NEED(beats());
+        NEED(cgroup_set_frozen(&cg, NULL) == 0);
+        NEED(gather_all(&cg, w.pid) == 0);
+        NEED(cgroup_freeze(&cg, WAIT_MS, NULL) == 0);
+        NEED(cgroup_is_frozen(&cg, &frozen) == 0 && frozen);
+        NEED(!beats()); /* nobody is outside */
+        NEED(cgroup_thaw(&cg, NULL) == 0);
+        NEED(beats());
+        NEED(cgroup_freeze(&cg, WAIT_MS, NULL) == 0);
+        /* As when a shim dies: what a v1 freezer holds dies once it is let go. */
+        NEED(kill(w.pid, SIGKILL) == 0);
+        NEED(cgroup_kill(&cg, WAIT_MS, NULL) == 0);
+        NEED(worker_end(&w) == SIGKILL);
+        NEED(!beats());
+        NEED(cgroup_remove(&cg, NULL) == 0);
+        NEED(!anything_left());
+        return 0;
+}
+
+TEST(a_crowd_that_forks_is_frozen_to_the_last)
+{
+        t_child(freeze_a_crowd);
+}
+
+static int freeze_a_crowd_by_v1(void)
+{
+        WANT(geteuid() == 0 && host().v1_controllers & (1U << CGROUP_FREEZER));
+        WANT(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+        WANT(mount("tmpfs", "/sys/fs/cgroup/unified", "tmpfs", 0, NULL) == 0);
+        return freeze_a_crowd();
+}
+
+TEST(a_crowd_that_forks_is_frozen_by_v1_alone)
+{
+        t_child(freeze_a_crowd_by_v1);
+}
+
+TEST(limits_come_to_what_runs_already)
+{
+        struct cgroup_limits limits = {.pids_max = 10};
+        const uint32_t all = 1U << CGROUP_MEMORY | 1U << CGROUP_CPU | 1U << CGROUP_PIDS;
+        struct coffer_error err;
+        struct worker top, w;
+        struct cgroup cg;
+        int r;
+
+        cgroup_init(&cg);
+        top = worker_start(-EBADF);
+        r = cgroup_change(&cg, id(), &limits, 1U << CGROUP_PIDS, &err);
+        if (r == -EOPNOTSUPP) {
+                t_has("--pids-limit", err.msg);
+                t_false(anything_left() && cg.mode == CGROUP_NONE);
+                (void)cgroup_remove(&cg, NULL);
+                (void)worker_end(&top);
+                t_skip("no pids controller can be used here");
+        }
+        t_ok(r);
+        /* The test itself is the supervisor: its workers are the load. */
+        w = worker_start(-EBADF);
+        t_ok(gather_all(&cg, getpid()));
+        t_int(8, worker_do(&w, 'f')); /* and the two workers */
+        limits = (struct cgroup_limits){.pids_max = 20, .memory_bytes = 64 * MIB, .cpu_milli = 500};
+        t_ok(cgroup_change(&cg, box_id, &limits, all, &err));
+        t_ok(gather_all(&cg, getpid()));
+        t_int(10, worker_do(&w, 'f'));
+        /* Up and down, and away. */
+        for (uint64_t mib = 32; mib <= 256; mib *= 8) {
+                limits.memory_bytes = mib * MIB;
+                t_ok(cgroup_change(&cg, box_id, &limits, 1U << CGROUP_MEMORY, &err));
+        }
+        limits = (struct cgroup_limits){0};
+        t_ok(cgroup_change(&cg, box_id, &limits, all, &err));
+        t_int(50, worker_do(&w, 'f'));
+        t_ok(cgroup_kill(&cg, WAIT_MS, NULL));
+        t_int(SIGKILL, WTERMSIG(worker_end(&w)));
+        t_int(SIGKILL, WTERMSIG(worker_end(&top)));
+        remove_and_check(&cg);
 }
