@@ -276,6 +276,104 @@ COFFER_API int coffer_box_restart(struct coffer_box *box, int signal, int grace_
 COFFER_API int coffer_box_restart_begin(struct coffer_box *box, int signal, int grace_ms,
                                         struct coffer_call **ret_call, struct coffer_error *err);
 
+/**
+ * coffer_box_pause() - stop every process of a running box where it is
+ * @box:        the box
+ * @timeout_ms: how long to wait for the answer
+ * @err:        why not; may be NULL
+ *
+ * Its memory stays, its timers go on.  Nothing begins in a paused box: coffer_exec_start() and
+ * coffer_box_attach() refuse; stopping, killing and removing end it all the same.
+ *
+ * Context: one thread at a time per @box.  Blocks.
+ *
+ * Return: 0, or a negative errno:
+ *   -ESRCH       the box is not running (COFFER_ERROR_STATE)
+ *   -EBUSY       it is paused already, or held by somebody who cannot be asked
+ *   -EOPNOTSUPP  no cgroup of this host and user can freeze it (COFFER_ERROR_HOST), or the box was
+ *                started by a coffer that cannot (COFFER_ERROR_VERSION)
+ *   -ETIMEDOUT   no answer in time, or it forks faster than its processes can be moved
+ */
+COFFER_API int coffer_box_pause(struct coffer_box *box, int timeout_ms, struct coffer_error *err);
+
+/**
+ * coffer_box_pause_begin() - coffer_box_pause() for an event loop
+ * @box:      the box; must outlive the call
+ * @ret_call: the call
+ * @err:      why not; may be NULL
+ *
+ * Context: one thread at a time per @box.  Does not block.
+ *
+ * Return: 0, or as coffer_box_pause().
+ */
+COFFER_API int coffer_box_pause_begin(struct coffer_box *box, struct coffer_call **ret_call,
+                                      struct coffer_error *err);
+
+/**
+ * coffer_box_unpause() - let the processes of a paused box go on
+ * @box:        the box
+ * @timeout_ms: how long to wait for the answer
+ * @err:        why not; may be NULL
+ *
+ * It does not matter who froze its cgroup.
+ *
+ * Context: one thread at a time per @box.  Blocks.
+ *
+ * Return: 0, or a negative errno:
+ *   -ESRCH     the box is not running (COFFER_ERROR_STATE)
+ *   -EALREADY  it is not paused (COFFER_ERROR_STATE)
+ *   -EBUSY, -ETIMEDOUT  as coffer_box_stop()
+ */
+COFFER_API int coffer_box_unpause(struct coffer_box *box, int timeout_ms, struct coffer_error *err);
+
+/**
+ * coffer_box_unpause_begin() - coffer_box_unpause() for an event loop
+ * @box:      the box; must outlive the call
+ * @ret_call: the call
+ * @err:      why not; may be NULL
+ *
+ * Context: one thread at a time per @box.  Does not block.
+ *
+ * Return: 0, or as coffer_box_unpause().
+ */
+COFFER_API int coffer_box_unpause_begin(struct coffer_box *box, struct coffer_call **ret_call,
+                                        struct coffer_error *err);
+
+/**
+ * coffer_box_update() - change what a box may use
+ * @box:        the box, running or not
+ * @changes:    the fields with COFFER_FIELD_UPDATE that were set in it, and no others; borrowed
+ * @timeout_ms: how long to wait for the answer
+ * @err:        why not; may be NULL
+ *
+ * A running box is changed at once, then the change is kept for all later starts.  When the running
+ * box cannot be changed nothing is kept.  A limit on memory that comes to a running box which had
+ * none counts what is used from then on.
+ *
+ * Context: one thread at a time per @box.  Blocks.
+ *
+ * Return: 0, or a negative errno:
+ *   -EINVAL      a field that cannot be changed, or values that cannot work together
+ *   -EOPNOTSUPP  the running box cannot be changed so (COFFER_ERROR_CONTROL)
+ *   -EBUSY, -ETIMEDOUT  as coffer_box_stop()
+ */
+COFFER_API int coffer_box_update(struct coffer_box *box, const struct coffer_spec *changes,
+                                 int timeout_ms, struct coffer_error *err);
+
+/**
+ * coffer_box_update_begin() - coffer_box_update() for an event loop
+ * @box:      the box; must outlive the call
+ * @changes:  as there; need not outlive the call
+ * @ret_call: the call
+ * @err:      why not; may be NULL
+ *
+ * Context: one thread at a time per @box.  Does not block.
+ *
+ * Return: 0, or as coffer_box_update().
+ */
+COFFER_API int coffer_box_update_begin(struct coffer_box *box, const struct coffer_spec *changes,
+                                       struct coffer_call **ret_call, struct coffer_error *err);
+
 /* For coffer_box_remove() */
 #define COFFER_REMOVE_FORCE   1u /* a running box is killed first */
 #define COFFER_REMOVE_VOLUMES 2u /* with the unnamed volumes that were made for it */

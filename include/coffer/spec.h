@@ -96,10 +96,11 @@ COFFER_API int coffer_spec_set_command(struct coffer_spec *spec, const char *con
                                        struct coffer_error *err);
 
 /* Where a field applies. */
-#define COFFER_FIELD_BOX      1u /* to coffer_box_create() */
-#define COFFER_FIELD_PROCESS  2u /* to coffer_exec_start() */
-#define COFFER_FIELD_REPEAT   4u /* setting it again adds a value */
-#define COFFER_FIELD_OPTIONAL 8u /* the value may be left out: "--here" and "--here=ro" */
+#define COFFER_FIELD_BOX      1u  /* to coffer_box_create() */
+#define COFFER_FIELD_PROCESS  2u  /* to coffer_exec_start() */
+#define COFFER_FIELD_REPEAT   4u  /* setting it again adds a value */
+#define COFFER_FIELD_OPTIONAL 8u  /* the value may be left out: "--here" and "--here=ro" */
+#define COFFER_FIELD_UPDATE   16u /* to coffer_box_update() */
 
 /**
  * struct coffer_spec_field - one field, for a command line's parser and its help

@@ -45,6 +45,12 @@ struct engine_box {
  * @release: after @kill: remove what the engine made outside the box's directory; names what is
  * left
  * @oom:     did the memory limit end something?
+ * @freeze:  stop every process of the box but the supervisor; -EAGAIN when @budget_ms was not
+ *           enough: to be called again; -EOPNOTSUPP where nothing can; after an error nothing is
+ *           frozen
+ * @thaw:    let them go on, also when somebody else froze them
+ * @is_frozen: whoever did it
+ * @limit:   change limits of the box; -EAGAIN as for @freeze; writes the posture anew
  */
 struct engine {
         const char *name;
@@ -54,6 +60,12 @@ struct engine {
         int (*kill)(struct engine_box *box, struct coffer_error *err);
         int (*release)(struct engine_box *box, struct coffer_error *err);
         bool (*oom)(const struct engine_box *box);
+        int (*freeze)(const char *box_id, struct engine_box *box, unsigned budget_ms,
+                      struct coffer_error *err);
+        int (*thaw)(struct engine_box *box, struct coffer_error *err);
+        bool (*is_frozen)(const struct engine_box *box);
+        int (*limit)(const char *box_id, struct engine_box *box, const struct msg_update *m,
+                     unsigned budget_ms, struct coffer_error *err);
 };
 
 extern const struct engine engine_ns;

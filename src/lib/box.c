@@ -190,6 +190,24 @@ int box_spec(struct coffer_box *box, const struct spec **ret_spec, struct coffer
         return 0;
 }
 
+int box_apply_updates(struct coffer_box *box, const struct strv *updates, struct coffer_error *err)
+{
+        for (size_t i = 0; i < updates->count; i++) {
+                const char *equals = strchr(updates->items[i], '=');
+                char key[64];
+                int r = -EBADMSG;
+
+                if (equals && (size_t)(equals - updates->items[i]) < sizeof(key)) {
+                        (void)snprintf(key, sizeof(key), "%.*s", (int)(equals - updates->items[i]),
+                                       updates->items[i]);
+                        r = spec_set(box->spec, key, equals + 1, err);
+                }
+                if (r < 0)
+                        return error_wrap(err, r, "read what was changed of box %s", box->id);
+        }
+        return 0;
+}
+
 int box_idmap(const struct coffer_box *box, struct msg_idmap *ret_map, struct coffer_error *err)
 {
         struct claims claims;

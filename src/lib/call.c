@@ -41,6 +41,7 @@ struct coffer_call *coffer_call_free(struct coffer_call *call)
         lock_wait_release(&call->lock);
         (void)coffer_process_free(call->process);
         buf_release(&call->payload);
+        strv_release(&call->updates);
         close_fd(&call->epoll_fd);
         close_fd(&call->timer_fd);
         free(call);

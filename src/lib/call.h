@@ -46,6 +46,7 @@ typedef int (*call_step_fn)(struct coffer_call *c);
  * @wanted:   the caller of a start wants the process
  * @start_result: why a start failed, while the shim of the attempt ends
  * @helper:   borrowed; in place of main
+ * @updates:  owned; "option=value" that an update is to keep
  */
 struct coffer_call {
         struct coffer_box *box;
@@ -77,6 +78,7 @@ struct coffer_call {
         bool wanted;
         int start_result;
         const struct msg_process *helper;
+        struct strv updates;
 };
 
 /** call_new() - a call whose first step is @step; -ENOMEM */

@@ -83,6 +83,9 @@ DEFINE_FREEP(struct coffer_box, box_drop)
 /** box_spec() - the spec of a box, read from config.json when it is not there yet */
 int box_spec(struct coffer_box *box, const struct spec **ret_spec, struct coffer_error *err);
 
+/** box_apply_updates() - put what `update` has kept in meta.json over the spec, which is there */
+int box_apply_updates(struct coffer_box *box, const struct strv *updates, struct coffer_error *err);
+
 /** box_handle_new() - a handle on a directory; @dir_fd is taken, also on failure */
 int box_handle_new(struct coffer_runtime *runtime, const char *id, const char *name, int dir_fd,
                    struct coffer_box **ret_box, struct coffer_error *err);

@@ -286,6 +286,8 @@ int coffer_box_inspect(struct coffer_box *box, char **ret_json, struct coffer_er
                 return error_say(err, r, COFFER_ERROR_NO_SUCH_BOX, "box %s was removed", box->id);
         if (r == 0)
                 r = box_spec(box, &spec, err);
+        if (r == 0)
+                r = box_apply_updates(box, &v.meta.updates, err);
         if (r < 0)
                 return r;
         r = spec_argv(spec, &argv);

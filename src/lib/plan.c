@@ -12,8 +12,10 @@
 #include "engine/ns/plan.h"
 #include "lib/call.h"
 #include "store/meta.h"
+#include "store/state.h"
 
 #define PASSWD_BYTES 16384
+#define FRESH_NS     UINT64_C(1000000000) /* too short for anybody to update it */
 
 /**
  * struct place - where everything of a box lies, with what ns_root points to
@@ -183,7 +185,6 @@ static int fill_health(const struct spec *spec, struct msg_health *m)
 static int fill_start(struct coffer_box *box, uint32_t flags, uint32_t streams, struct msg_start *m)
 {
         const struct spec *spec = box->spec;
-        struct box_meta meta = {0};
         uint64_t pids = spec->pids_max == SPEC_UNLIMITED ? 0 : spec->pids_max;
 
         m->flags = start_flags(spec, flags, streams);
@@ -203,14 +204,26 @@ static int fill_start(struct coffer_box *box, uint32_t flags, uint32_t streams, 
         m->image = strdup(spec->image);
         if (!m->created_by || !m->name || !m->image)
                 return -ENOMEM;
-        if (box->created_ns == 0 && meta_read(box->dir_fd, &meta, NULL) == 0)
-                box->created_ns = meta.created_ns;
-        box_meta_release(&meta);
         m->created_ns = box->created_ns;
         if (spec->health.test.count > 0 && !(flags & START_HELPER) &&
             fill_health(spec, &m->health) < 0)
                 return -ENOMEM;
         return strv_copy(&m->labels, &spec->labels);
+}
+
+/* What may have changed since it was made; the handle that made it knows. */
+static int recall(struct coffer_box *box, struct coffer_error *err)
+{
+        cleanup_with(box_meta_release) struct box_meta meta = {0};
+        int r;
+
+        if (box->fresh && now_ns() - box->created_ns < FRESH_NS)
+                return 0;
+        r = meta_read(box->dir_fd, &meta, err);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        box->created_ns = meta.created_ns;
+        return box_apply_updates(box, &meta.updates, err);
 }
 
 static int encode_setup(const struct coffer_box *box, const struct place *p, uint32_t flags,
@@ -266,6 +279,8 @@ int plan_start(struct coffer_box *box, const struct msg_process *main, uint32_t 
         if (r < 0)
                 return r;
         r = box_idmap(box, &m.idmap, err);
+        if (r == 0)
+                r = recall(box, err);
         if (r == 0)
                 r = encode_setup(box, &p, flags, &m, err);
         if (r == 0)

@@ -32,6 +32,7 @@ __attribute__((constructor)) static void fill_fields(void)
                         .help = f->help,
                         .letter = f->letter,
                         .flags = COFFER_FIELD_BOX | (f->exec ? COFFER_FIELD_PROCESS : 0) |
+                                 (f->update ? COFFER_FIELD_UPDATE : 0) |
                                  (f->kind == SPEC_FIELD_APPEND ? COFFER_FIELD_REPEAT : 0) |
                                  (f->kind == SPEC_FIELD_OPTIONAL ? COFFER_FIELD_OPTIONAL : 0),
                 };

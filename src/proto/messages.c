@@ -138,6 +138,14 @@ static const struct wire_field msg_resize_fields[] = {
 };
 const struct wire_table msg_resize_table = TABLE(msg_resize);
 
+static const struct wire_field msg_update_fields[] = {
+        U32(msg_update, which),
+        U64(msg_update, memory_bytes),
+        U64(msg_update, cpu_millis),
+        U64(msg_update, pids_max),
+};
+const struct wire_table msg_update_table = TABLE(msg_update);
+
 static const struct wire_field msg_source_fields[] = {
         STR(msg_source, path, PATH_MAX_BYTES),
         U32(msg_source, flags),
@@ -216,6 +224,9 @@ static const struct {
         {PROTO_ATTACH,  "ATTACH",  &msg_attach_table },
         {PROTO_RESIZE,  "RESIZE",  &msg_resize_table },
         {PROTO_DETACH,  "DETACH",  NULL              },
+        {PROTO_PAUSE,   "PAUSE",   NULL              },
+        {PROTO_UNPAUSE, "UNPAUSE", NULL              },
+        {PROTO_UPDATE,  "UPDATE",  &msg_update_table },
         {PROTO_SETUP,   "SETUP",   &msg_setup_table  },
         {PROTO_READY,   "READY",   &msg_ready_table  },
         {PROTO_SPAWN,   "SPAWN",   &msg_process_table},

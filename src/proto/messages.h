@@ -50,6 +50,9 @@ enum proto_type {
         PROTO_RESIZE = 20,  /* C->S: struct msg_resize, of main's terminal */
         PROTO_DETACH = 21,  /* C->S no payload: the exec of this connection lives on without it, or
                              * the owner of a foreground box leaves it running; answered OK */
+        PROTO_PAUSE = 24,   /* C->S no payload (minor 1); answered OK or ERROR */
+        PROTO_UNPAUSE = 25, /* C->S no payload (minor 1); answered OK or ERROR */
+        PROTO_UPDATE = 26,  /* C->S: struct msg_update (minor 1); answered OK or ERROR */
 
         PROTO_SETUP =
                 32, /* S->I: struct msg_setup; fds: one per source marked fd, then coffer's own */
@@ -264,9 +267,19 @@ struct msg_resize {
         uint32_t cols;
 };
 
+/* Which limits an UPDATE is about. */
+enum proto_update { UPDATE_MEMORY = 1, UPDATE_CPU = 2, UPDATE_PIDS = 4 };
+
+struct msg_update {
+        uint32_t which;        /* enum proto_update */
+        uint64_t memory_bytes; /* 0: no limit; so the others */
+        uint64_t cpu_millis;
+        uint64_t pids_max;
+};
+
 extern const struct wire_table msg_hello_table, msg_error_table, msg_info_table, msg_signal_table,
         msg_stop_table, msg_exited_table, msg_start_table, msg_started_table, msg_ready_table,
-        msg_attach_table, msg_resize_table, msg_setup_table, msg_process_table;
+        msg_attach_table, msg_resize_table, msg_setup_table, msg_process_table, msg_update_table;
 
 /** proto_type_name() - "EXEC"; "?" for a number that is not in the table */
 const char *proto_type_name(uint16_t type);

@@ -149,7 +149,7 @@ TEST(knows_every_type_by_name_and_no_other)
 {
         uint16_t types[TEST_TYPES_MAX];
 
-        t_int(14, (int64_t)message_types(types));
+        t_int(15, (int64_t)message_types(types));
         t_str("HELLO", proto_type_name(PROTO_HELLO));
         t_str("PLACE", proto_type_name(PROTO_PLACE));
         t_str("?", proto_type_name(0));

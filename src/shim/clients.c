@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -41,6 +42,7 @@ static void client_free(struct client *c)
         c->io = loop_remove(c->io);
         output_detach(s, c);
         execs_leave(s, c, false);
+        hold_forget(s, c);
         if (c->owner && !s->finished)
                 life_stop(s, 0, UINT32_MAX);
         frame_release(&c->reader.frame);
@@ -146,6 +148,9 @@ static void on_signal(struct client *c, struct frame *f)
         r = life_signal(c->shim, (int)m.signal);
         if (r == 0)
                 life_event(c->shim, "kill", extra);
+        /* As Docker: what is to end a box does so also while it is paused. */
+        if (r == 0 && (m.signal == SIGKILL || m.signal == life_stop_signal(c->shim)))
+                hold_lift(c->shim);
         answer(c, r, "signal");
 }
 
@@ -196,8 +201,13 @@ static void send_started(struct client *c, uint32_t wanted)
 
 static void on_attach(struct client *c, struct frame *f)
 {
+        struct coffer_error err = {0};
         struct msg_attach m;
 
+        if (hold_refuses(c->shim, &err)) {
+                client_send_error(c, &err);
+                return;
+        }
         if (frame_decode(f, &m) < 0 || c->shim->main_exited || c->shim->record.started_ns == 0) {
                 answer(c, -ESRCH, "attach to");
                 return;
@@ -229,18 +239,43 @@ static void on_detach(struct client *c, struct frame *f)
         answer(c, 0, "detach from");
 }
 
+static void on_pause(struct client *c, struct frame *f)
+{
+        (void)f;
+        hold_pause(c->shim, c);
+}
+
+static void on_unpause(struct client *c, struct frame *f)
+{
+        (void)f;
+        hold_unpause(c->shim, c);
+}
+
+static void on_update(struct client *c, struct frame *f)
+{
+        struct msg_update m;
+
+        if (frame_decode(f, &m) < 0)
+                answer(c, -EBADMSG, "update");
+        else
+                hold_update(c->shim, c, &m);
+}
+
 static const struct {
         enum proto_type type;
         void (*run)(struct client *c, struct frame *f);
 } requests[] = {
-        {PROTO_INFO,   on_info  },
-        {PROTO_SIGNAL, on_signal},
-        {PROTO_STOP,   on_stop  },
-        {PROTO_WAIT,   on_wait  },
-        {PROTO_EXEC,   on_exec  },
-        {PROTO_ATTACH, on_attach},
-        {PROTO_RESIZE, on_resize},
-        {PROTO_DETACH, on_detach},
+        {PROTO_INFO,    on_info   },
+        {PROTO_SIGNAL,  on_signal },
+        {PROTO_STOP,    on_stop   },
+        {PROTO_WAIT,    on_wait   },
+        {PROTO_EXEC,    on_exec   },
+        {PROTO_ATTACH,  on_attach },
+        {PROTO_RESIZE,  on_resize },
+        {PROTO_DETACH,  on_detach },
+        {PROTO_PAUSE,   on_pause  },
+        {PROTO_UNPAUSE, on_unpause},
+        {PROTO_UPDATE,  on_update },
 };
 
 static void serve(struct client *c, struct frame *f)

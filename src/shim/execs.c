@@ -89,6 +89,10 @@ void execs_start(struct shim *s, struct client *c, const struct frame *f)
         struct exec *e;
         int r = 0;
 
+        if (!s->main_exited && hold_refuses(s, &err)) {
+                client_send_error(c, &err);
+                return;
+        }
         if (s->state != BOX_RUNNING) {
                 (void)error_say(&err, -ESRCH, COFFER_ERROR_STATE, "box %s is not running", s->id);
                 error_hint(&err, "`coffer start %s` starts it", s->id);

@@ -58,6 +58,13 @@ void life_event(struct shim *s, const char *action, const char *const *extra)
                 (void)event_append(s->home->fd, &e);
 }
 
+void life_change(struct shim *s, enum box_event on)
+{
+        if (on < BOX_EVENT_COUNT)
+                move(s, on);
+        life_save(s, false);
+}
+
 int life_signal(struct shim *s, int signal)
 {
         if (s->main_exited || s->box.main_pidfd < 0)
@@ -101,11 +108,17 @@ static void kill_main(void *data)
 
         s->grace_timer = NULL;
         (void)life_signal(s, SIGKILL);
+        hold_lift(s);
+}
+
+uint32_t life_stop_signal(const struct shim *s)
+{
+        return s->start.stop_signal ? s->start.stop_signal : SIGTERM;
 }
 
 void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms)
 {
-        int number = signal ? (int)signal : (int)s->start.stop_signal;
+        int number = (int)(signal ? signal : life_stop_signal(s));
 
         if (s->main_exited)
                 return;
@@ -114,13 +127,12 @@ void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms)
         (void)FAULT("stop.signal");
         move(s, BOX_EV_STOP);
         life_save(s, false);
-        if (number == 0)
-                number = SIGTERM;
         if (number == SIGKILL || !main_minds(s, number)) {
                 kill_main(s);
                 return;
         }
         (void)life_signal(s, number);
+        hold_lift(s);
         s->grace_timer = loop_cancel(s->grace_timer);
         if (loop_after(s->loop, grace_ms, kill_main, s, &s->grace_timer) < 0)
                 kill_main(s);
@@ -299,6 +311,7 @@ static void finish(struct shim *s)
 
         (void)FAULT("finish.begin");
         s->finished = true;
+        hold_lift(s);
         s->record.oom_killed = s->engine->oom(&s->box);
         r = s->engine->kill(&s->box, &err);
         if (r == 0)

@@ -141,8 +141,9 @@ static int open_log(struct shim *s, struct coffer_error *err)
         return r < 0 ? error_set(err, r, "open the log of box %s", s->id) : 0;
 }
 
-static void note_posture(struct shim *s)
+void note_posture(struct shim *s)
 {
+        strv_release(&s->record.posture);
         for (size_t i = 0; i < s->box.posture.count; i++) {
                 const char *row = s->box.posture.items[i];
                 const char *state = strchr(row, '\t');

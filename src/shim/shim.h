@@ -23,6 +23,7 @@
  *   clients.c  control.sock: requests and who waits for what
  *   execs.c    the further processes that clients asked for
  *   health.c   the one that tells whether the box is well
+ *   hold.c     pause, unpause, update
  *   output.c   main's streams: to the log and to whoever is attached
  */
 
@@ -101,6 +102,24 @@ struct health {
         bool timed_out;
 };
 
+/**
+ * struct hold - what is being done to the whole box, in several steps
+ * @paused:   we have frozen it
+ * @what:     PROTO_PAUSE or PROTO_UPDATE while one is under way, else 0
+ * @client:   who asked for it; NULL: has gone meanwhile
+ * @timer:    the next step
+ * @until_ms: when it is given up
+ * @update:   of an UPDATE
+ */
+struct hold {
+        bool paused;
+        uint16_t what;
+        struct client *client;
+        struct loop_timer *timer;
+        uint64_t until_ms;
+        struct msg_update update;
+};
+
 struct shim {
         const char *id;
         struct loop *loop;
@@ -122,6 +141,7 @@ struct shim {
         uint32_t next_stream;
         struct output output;
         struct health health;
+        struct hold hold;
         enum box_state state;
         struct box_record record;
         struct loop_timer *grace_timer;
@@ -140,6 +160,8 @@ int life_begin(struct shim *s, struct coffer_error *err);
 void life_save(struct shim *s, bool last);
 /** life_stop() - signal main, then SIGKILL after the grace; UINT32_MAX and 0 mean the box's own */
 void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms);
+/** life_stop_signal() - what asks main to end when nothing else was said */
+uint32_t life_stop_signal(const struct shim *s);
 /** life_signal() - one signal to main, by its pidfd */
 int life_signal(struct shim *s, int signal);
 /** life_failed() - write down why a start failed, for `inspect`; nothing for --rm and helpers */
@@ -150,6 +172,26 @@ void life_check_end(struct shim *s);
 void life_event(struct shim *s, const char *action, const char *const *extra);
 /** life_remove() - remove the box's files and claims */
 int life_remove(struct shim *s);
+
+/** life_change() - a move of the state that is no step of the start or the end; written down */
+void life_change(struct shim *s, enum box_event on);
+/** note_posture() - take over what the engine says is enforced; in main.c */
+void note_posture(struct shim *s);
+
+/* ------------------------------------------------------------------------------- hold.c */
+
+/** hold_pause() - freeze the box; @c is answered when it is done */
+void hold_pause(struct shim *s, struct client *c);
+/** hold_unpause() - let it go on, whoever froze it */
+void hold_unpause(struct shim *s, struct client *c);
+/** hold_update() - change limits; @c is answered when it is done */
+void hold_update(struct shim *s, struct client *c, const struct msg_update *m);
+/** hold_lift() - the box is to end: whatever keeps it from that is taken away */
+void hold_lift(struct shim *s);
+/** hold_refuses() - nothing can begin in a box that is frozen; says so in @err */
+bool hold_refuses(struct shim *s, struct coffer_error *err);
+/** hold_forget() - a client is gone */
+void hold_forget(struct shim *s, const struct client *c);
 
 /* ----------------------------------------------------------------------------- clients.c */
 

@@ -476,12 +476,14 @@ static int parse_tmpfs(struct spec *s, void *to, const char *value, struct coffe
 /* Traits of a row. */
 #define SECRET 1
 #define EXEC   2
+#define UPDATE 4
 
-#define ROW(name, short_name, how, traits, value, field, reader, line)                          \
-        {                                                                                       \
-                .key = (name), .letter = (short_name), .kind = SPEC_FIELD_##how,                \
-                .secret = ((traits)&SECRET) != 0, .exec = ((traits)&EXEC) != 0, .arg = (value), \
-                .offset = offsetof(struct spec, field), .parse = (reader), .help = (line),      \
+#define ROW(name, short_name, how, traits, value, field, reader, line)                     \
+        {                                                                                  \
+                .key = (name), .letter = (short_name), .kind = SPEC_FIELD_##how,           \
+                .secret = ((traits)&SECRET) != 0, .exec = ((traits)&EXEC) != 0,            \
+                .update = ((traits)&UPDATE) != 0, .arg = (value),                          \
+                .offset = offsetof(struct spec, field), .parse = (reader), .help = (line), \
         }
 
 /* In the order of the alphabet: spec_field_find() halves it. */
@@ -496,7 +498,7 @@ static const struct spec_field fields[] = {
             "give the box a capability over what is its own, or ALL"),
         ROW("cap-drop", 0, APPEND, 0, "CAP", cap_drop, parse_cap,
             "take a capability from the box's root, or ALL"),
-        ROW("cpus", 0, SET, 0, "NUMBER", cpu_millis, parse_cpus,
+        ROW("cpus", 0, SET, UPDATE, "NUMBER", cpu_millis, parse_cpus,
             "limit processor time, e.g. 1.5 for one and a half processors"),
         ROW("entrypoint", 0, SET, 0, "PROGRAM", entrypoint, parse_entrypoint,
             "run this in place of the image's entrypoint; \"\" for none"),
@@ -527,7 +529,8 @@ static const struct spec_field fields[] = {
         ROW("interactive", 'i', FLAG, EXEC, NULL, open_stdin, parse_flag, "keep stdin open"),
         ROW("label", 'l', APPEND, 0, "KEY=VALUE", labels, parse_label,
             "a label, to find the box by"),
-        ROW("memory", 'm', SET, 0, "SIZE", memory_bytes, parse_memory, "memory limit, e.g. 512m"),
+        ROW("memory", 'm', SET, UPDATE, "SIZE", memory_bytes, parse_memory,
+            "memory limit, e.g. 512m"),
         ROW("mount", 0, APPEND, 0, "KEY=VALUE,…", mounts, parse_mount,
             "mount a directory, a volume or a tmpfs"),
         ROW("name", 0, SET, 0, "NAME", name, parse_name, "the box's name (one is made up)"),
@@ -535,7 +538,7 @@ static const struct spec_field fields[] = {
             "none: no interface but loopback"),
         ROW("no-healthcheck", 0, FLAG, 0, NULL, health.off, parse_flag,
             "no health check, whatever the image says"),
-        ROW("pids-limit", 0, SET, 0, "NUMBER", pids_max, parse_pids,
+        ROW("pids-limit", 0, SET, UPDATE, "NUMBER", pids_max, parse_pids,
             "how many processes there may be, -1 for no limit"),
         ROW("read-only", 0, FLAG, 0, NULL, read_only, parse_flag, "make the root read-only"),
         ROW("rm", 0, FLAG, 0, NULL, remove, parse_flag, "remove the box when it has stopped"),

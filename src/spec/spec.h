@@ -261,6 +261,7 @@ enum spec_field_kind {
  * @kind:   how values are given
  * @secret: values may be secret, error texts do not repeat them
  * @exec:   means something for one more process in a running box, too
+ * @update: may be changed in a box that is there already
  * @arg:    what the value is called in help; NULL for a flag
  * @help:   one line, no full stop
  * @offset: of the field in struct spec
@@ -272,6 +273,7 @@ struct spec_field {
         enum spec_field_kind kind;
         bool secret;
         bool exec;
+        bool update;
         const char *arg;
         const char *help;
         size_t offset;

@@ -22,6 +22,7 @@ void box_meta_release(struct box_meta *meta)
         free(meta->command);
         strv_release(&meta->labels);
         strv_release(&meta->volumes);
+        strv_release(&meta->updates);
         *meta = (struct box_meta){0};
 }
 
@@ -48,6 +49,8 @@ int meta_write(int box_dir_fd, const struct box_meta *meta, unsigned flags)
                          meta->remove ? "true" : "false");
         append_list(&text, "labels", &meta->labels);
         append_list(&text, "volumes", &meta->volumes);
+        if (meta->updates.count > 0)
+                append_list(&text, "updates", &meta->updates);
         (void)buf_append_str(&text, "}\n");
         if (text.failed < 0)
                 return text.failed;
@@ -83,6 +86,8 @@ static int get_meta(const struct json_value *root, struct box_meta *to, struct c
                 r = json_get_strv(root, "labels", JSON_OPTIONAL, &to->labels, err);
         if (r == 0)
                 r = json_get_strv(root, "volumes", JSON_OPTIONAL, &to->volumes, err);
+        if (r == 0)
+                r = json_get_strv(root, "updates", JSON_OPTIONAL, &to->updates, err);
         return r;
 }
 

@@ -25,6 +25,7 @@ struct coffer_error;
  * @remove:     the box is removed when it has stopped
  * @labels:     owned; "key=value"
  * @volumes:    owned; names that it mounts
+ * @updates:    owned; "option=value" that count instead of what config.json says
  */
 struct box_meta {
         char *image;
@@ -34,6 +35,7 @@ struct box_meta {
         bool remove;
         struct strv labels;
         struct strv volumes;
+        struct strv updates;
 };
 
 void box_meta_release(struct box_meta *meta);

@@ -22,19 +22,14 @@
 #include "base/error.h"
 #include "base/faultpoint.h"
 #include "base/sys.h"
-#include "engine/engine.h"
+#include "engine/ns/launch-parts.h"
 #include "proto/channel.h"
-#include "sandbox/cgroup.h"
 #include "sandbox/mount.h"
 #include "sandbox/userns.h"
 
 #define SETUP_TIMEOUT_MS 30000
-#define KILL_TIMEOUT_MS  10000
 #define INIT_STACK_BYTES (32 * 1024)
-
-struct ns_data {
-        struct cgroup cgroup;
-};
+#define FROZEN_AFTER_MS  700 /* ten times what a start takes */
 
 struct launch {
         const char *box_id;
@@ -177,14 +172,8 @@ static int make_cgroup(struct launch *l)
                 return strv_addf(&l->box->posture, "cgroup\toff\tno limit asked for");
         r = cgroup_create(l->box_id, &limits, &l->data->cgroup, l->err);
 
-        if (r == -EEXIST) { /* left by a dead run of this box, whose lock we hold */
-                struct cgroup old;
-
-                r = cgroup_open(l->box_id, &old, l->err);
-                if (r == 0)
-                        r = cgroup_kill(&old, KILL_TIMEOUT_MS, l->err);
-                if (r == 0)
-                        r = cgroup_remove(&old, l->err);
+        if (r == -EEXIST) { /* we hold its lock */
+                r = hold_remove_leftover(l->box_id, l->err);
                 if (r == 0)
                         r = cgroup_create(l->box_id, &limits, &l->data->cgroup, l->err);
         }
@@ -195,6 +184,8 @@ static int make_cgroup(struct launch *l)
         }
         if (r < 0)
                 return r;
+        l->data->memory_bytes = m->memory_bytes;
+        l->data->cpu_millis = m->cpu_millis;
         return strv_addf(&l->box->posture, "cgroup\t%s\t%s", asked ? "enforced" : "off",
                          l->data->cgroup.mode == CGROUP_V2   ? "v2"
                          : l->data->cgroup.mode == CGROUP_V1 ? "v1"
@@ -440,6 +431,7 @@ static int send_setup(struct launch *l)
         int r;
 
         l->setup.place_processes = l->data->cgroup.limited;
+        l->data->processes_max = l->setup.processes_max;
         r = channel_send(l->box->socket_fd, PROTO_SETUP, 0, &l->setup, l->source_fds,
                          l->source_count, SETUP_TIMEOUT_MS);
         /* What to run goes along at once, so that nobody waits for us; but not past a limit. */
@@ -466,11 +458,26 @@ static int place_stem(struct launch *l, const struct frame *f)
         return r < 0 ? error_set(l->err, r, "let the supervisor go on") : 0;
 }
 
+/* In a directory that somebody froze nothing would ever be heard. */
+static int hear_first(struct launch *l, struct frame *f)
+{
+        int r = channel_recv(l->box->socket_fd, f, FROZEN_AFTER_MS);
+
+        if (r != -ETIMEDOUT)
+                return r;
+        if (!hold_is_frozen(l->box))
+                return channel_recv(l->box->socket_fd, f, SETUP_TIMEOUT_MS);
+        (void)error_say(l->err, -EBUSY, COFFER_ERROR_STATE,
+                        "the cgroup in which box %s would start is frozen", l->box_id);
+        error_hint(l->err, "who wrote 1 to cgroup.freeze there, or above it?");
+        return -EBUSY;
+}
+
 static int hear_ready(struct launch *l)
 {
         cleanup_with(frame_release) struct frame f = FRAME_INIT;
         struct msg_ready ready;
-        int r = channel_recv(l->box->socket_fd, &f, SETUP_TIMEOUT_MS);
+        int r = hear_first(l, &f);
 
         if (r == 0 && f.header.type == PROTO_PLACE) {
                 r = place_stem(l, &f);
@@ -479,6 +486,8 @@ static int hear_ready(struct launch *l)
                         return r;
                 r = channel_recv(l->box->socket_fd, &f, SETUP_TIMEOUT_MS);
         }
+        if (r == -EBUSY)
+                return r;
         if (r < 0 && l->init_error < 0)
                 return error_set(l->err, l->init_error, "start coffer-init in the box");
         if (r < 0)
@@ -524,6 +533,9 @@ static int kill_box(struct engine_box *box, struct coffer_error *err)
         struct ns_data *data = box->data;
         int r = FAULT("engine.kill");
 
+        /* What a v1 freezer holds does not die, and the supervisor's end waits for it. */
+        if (data && data->cgroup.mode != CGROUP_NONE && data->cgroup.v1_fd[CGROUP_FREEZER] >= 0)
+                (void)cgroup_thaw(&data->cgroup, NULL);
         if (box->pidfd >= 0) {
                 (void)sys_pidfd_send_signal(box->pidfd, SIGKILL);
                 (void)child_wait(box->pidfd);
@@ -544,6 +556,8 @@ static int release_box(struct engine_box *box, struct coffer_error *err)
         else if (data)
                 r = cgroup_remove(&data->cgroup, err);
 
+        if (data)
+                close_fd(&data->events_fd);
         free(data);
         box->data = NULL;
         close_fd(&box->socket_fd);
@@ -604,6 +618,7 @@ static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
                 return error_set(err, -ENOMEM, "launch the box");
         box.data = l.data;
         cgroup_init(&l.data->cgroup);
+        l.data->events_fd = -EBADF;
         for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++) {
                 r = fault_step(err, "launch", steps[i].what);
                 if (r == 0)
@@ -631,4 +646,8 @@ const struct engine engine_ns = {
         .kill = kill_box,
         .release = release_box,
         .oom = oom,
+        .freeze = hold_freeze,
+        .thaw = hold_thaw,
+        .is_frozen = hold_is_frozen,
+        .limit = hold_limit,
 };

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * pause, unpause and update.  To move a box's processes into a cgroup takes 10 ms each, so it is
+ * done in steps between which the loop serves everybody else.
+ */
+
+#include <errno.h>
+#include <signal.h>
+
+#include "base/error.h"
+#include "shim/shim.h"
+
+#define STEP_MS     100
+#define GIVE_UP_MS  60000 /* 4,096 processes take 40 s */
+#define UPDATE_BITS (UPDATE_MEMORY | UPDATE_CPU | UPDATE_PIDS)
+
+static void step(void *data);
+
+static void answer(struct client *c, int r, const struct coffer_error *err)
+{
+        if (!c)
+                return;
+        if (r < 0)
+                client_send_error(c, err);
+        else
+                client_send(c, PROTO_OK, NULL, NULL, 0);
+}
+
+static int not_running(const struct shim *s, struct coffer_error *err)
+{
+        (void)error_say(err, -ESRCH, COFFER_ERROR_STATE, "box %s is not running", s->id);
+        error_hint(err, "`coffer start %s` starts it", s->id);
+        return -ESRCH;
+}
+
+static void end(struct shim *s, int r, const struct coffer_error *err)
+{
+        struct client *c = s->hold.client;
+
+        s->hold.timer = loop_cancel(s->hold.timer);
+        s->hold.what = 0;
+        s->hold.client = NULL;
+        answer(c, r, err);
+}
+
+static void done(struct shim *s)
+{
+        const struct coffer_error none = {0};
+
+        if (s->hold.what == PROTO_PAUSE) {
+                s->hold.paused = true;
+                life_change(s, BOX_EV_PAUSE);
+                life_event(s, "pause", NULL);
+        } else {
+                note_posture(s);
+                life_change(s, BOX_EVENT_COUNT);
+        }
+        end(s, 0, &none);
+}
+
+static void step(void *data)
+{
+        struct shim *s = data;
+        struct hold *h = &s->hold;
+        struct coffer_error err = {0};
+        int r;
+
+        h->timer = NULL;
+        r = h->what == PROTO_PAUSE ? s->engine->freeze(s->id, &s->box, STEP_MS, &err)
+                                   : s->engine->limit(s->id, &s->box, &h->update, STEP_MS, &err);
+        if (r == -EAGAIN && loop_now_ms() < h->until_ms) {
+                r = loop_after(s->loop, 0, step, s, &h->timer);
+                if (r == 0)
+                        return;
+                (void)error_set(&err, r, "go on");
+        } else if (r == -EAGAIN) {
+                (void)error_say(&err, -ETIMEDOUT, COFFER_ERROR_STATE,
+                                "box %s forks faster than its processes can be moved", s->id);
+                error_hint(&err, "`coffer kill %s` ends it", s->id);
+        }
+        if (r < 0 && h->what == PROTO_PAUSE)
+                (void)s->engine->thaw(&s->box, NULL);
+        if (r < 0)
+                end(s, r, &err);
+        else
+                done(s);
+}
+
+static int begin(struct shim *s, struct client *c, enum proto_type what, struct coffer_error *err)
+{
+        if (s->main_exited || s->record.started_ns == 0)
+                return not_running(s, err);
+        if (s->hold.what != 0) {
+                (void)error_say(err, -EBUSY, COFFER_ERROR_STATE,
+                                "box %s is being %s by somebody else", s->id,
+                                s->hold.what == PROTO_PAUSE ? "paused" : "updated");
+                error_hint(err, "try again");
+                return -EBUSY;
+        }
+        s->hold.what = what;
+        s->hold.client = c;
+        s->hold.until_ms = loop_now_ms() + GIVE_UP_MS;
+        return 0;
+}
+
+static int say_paused(const struct shim *s, struct coffer_error *err)
+{
+        if (s->state == BOX_PAUSED || s->hold.what == PROTO_PAUSE)
+                (void)error_say(err, -EBUSY, COFFER_ERROR_STATE, "box %s is paused", s->id);
+        else
+                (void)error_say(err, -EBUSY, COFFER_ERROR_STATE,
+                                "the cgroup of box %s was frozen by somebody else", s->id);
+        error_hint(err, "`coffer unpause %s` lets it go on", s->id);
+        return -EBUSY;
+}
+
+bool hold_refuses(struct shim *s, struct coffer_error *err)
+{
+        if (s->state != BOX_PAUSED && s->hold.what != PROTO_PAUSE && !s->engine->is_frozen(&s->box))
+                return false;
+        (void)say_paused(s, err);
+        return true;
+}
+
+void hold_pause(struct shim *s, struct client *c)
+{
+        struct coffer_error err = {0};
+        int r = 0;
+
+        if (hold_refuses(s, &err))
+                r = -EBUSY;
+        else if (s->state != BOX_RUNNING)
+                r = not_running(s, &err);
+        if (r == 0)
+                r = begin(s, c, PROTO_PAUSE, &err);
+        if (r < 0)
+                answer(c, r, &err);
+        else
+                step(s);
+}
+
+static int thaw(struct shim *s, struct coffer_error *err)
+{
+        int r = s->engine->thaw(&s->box, err);
+
+        if (r < 0)
+                return r;
+        s->hold.paused = false;
+        if (s->state == BOX_PAUSED)
+                life_change(s, BOX_EV_UNPAUSE);
+        life_event(s, "unpause", NULL);
+        return 0;
+}
+
+void hold_unpause(struct shim *s, struct client *c)
+{
+        struct coffer_error err = {0};
+        int r = 0;
+
+        if (s->main_exited || s->record.started_ns == 0)
+                r = not_running(s, &err);
+        else if (s->hold.what == PROTO_PAUSE)
+                r = error_say(&err, -EBUSY, COFFER_ERROR_STATE, "box %s is just being paused",
+                              s->id);
+        else if (!s->hold.paused && !s->engine->is_frozen(&s->box))
+                r = error_say(&err, -EALREADY, COFFER_ERROR_STATE, "box %s is not paused", s->id);
+        else
+                r = thaw(s, &err);
+        answer(c, r, &err);
+}
+
+void hold_update(struct shim *s, struct client *c, const struct msg_update *m)
+{
+        struct coffer_error err = {0};
+        int r;
+
+        if (m->which == 0 || m->which & ~(uint32_t)UPDATE_BITS)
+                r = error_say(&err, -EINVAL, COFFER_ERROR_VERSION,
+                              "this box's coffer %s does not know all of these limits",
+                              s->identity.coffer);
+        else
+                r = begin(s, c, PROTO_UPDATE, &err);
+        if (r < 0) {
+                answer(c, r, &err);
+                return;
+        }
+        s->hold.update = *m;
+        step(s);
+}
+
+void hold_lift(struct shim *s)
+{
+        struct coffer_error err = {0};
+
+        if (s->hold.what != 0) {
+                if (s->hold.what == PROTO_PAUSE)
+                        (void)s->engine->thaw(&s->box, NULL);
+                (void)error_say(&err, -ECANCELED, COFFER_ERROR_STATE,
+                                "box %s was told to end meanwhile", s->id);
+                end(s, -ECANCELED, &err);
+        }
+        if (s->hold.paused || s->engine->is_frozen(&s->box))
+                (void)thaw(s, NULL);
+}
+
+void hold_forget(struct shim *s, const struct client *c)
+{
+        if (s->hold.client == c)
+                s->hold.client = NULL;
+}
