@@ -289,7 +289,8 @@ COFFER_API int coffer_box_restart_begin(struct coffer_box *box, int signal, int 
  *
  * Return: 0, or a negative errno:
  *   -ESRCH       the box is not running (COFFER_ERROR_STATE)
- *   -EBUSY       it is paused already, or held by somebody who cannot be asked
+ *   -EPERM       it is paused already (COFFER_ERROR_STATE)
+ *   -EBUSY       it is held by somebody who cannot be asked
  *   -EOPNOTSUPP  no cgroup of this host and user can freeze it (COFFER_ERROR_HOST), or the box was
  *                started by a coffer that cannot (COFFER_ERROR_VERSION)
  *   -ETIMEDOUT   no answer in time, or it forks faster than its processes can be moved
@@ -422,6 +423,7 @@ COFFER_API int coffer_box_remove_begin(struct coffer_box *box, uint32_t flags,
  *
  * Return: 0, or a negative errno:
  *   -EBUSY      the box is not running (COFFER_ERROR_STATE)
+ *   -EPERM      the box is paused (COFFER_ERROR_STATE)
  *   -ETIMEDOUT  no answer in time
  */
 COFFER_API int coffer_box_attach(struct coffer_box *box, uint32_t streams, int timeout_ms,

@@ -41,6 +41,7 @@ enum coffer_stream { COFFER_STDIN = 1, COFFER_STDOUT = 2, COFFER_STDERR = 4, COF
  *
  * Return: 0, or a negative errno:
  *   -EBUSY      the box is not running (COFFER_ERROR_STATE)
+ *   -EPERM      the box is paused (COFFER_ERROR_STATE)
  *   -ENOENT     the command is not in the box (COFFER_ERROR_NOT_FOUND), or its directory or user
  *   -EACCES, -ENOEXEC  it cannot be executed (COFFER_ERROR_NOT_EXECUTABLE)
  *   -EINVAL     a field of a box was set, or the command is empty

@@ -107,12 +107,12 @@ static int begin(struct shim *s, struct client *c, enum proto_type what, struct 
 static int say_paused(const struct shim *s, struct coffer_error *err)
 {
         if (s->state == BOX_PAUSED || s->hold.what == PROTO_PAUSE)
-                (void)error_say(err, -EBUSY, COFFER_ERROR_STATE, "box %s is paused", s->id);
+                (void)error_say(err, -EPERM, COFFER_ERROR_STATE, "box %s is paused", s->id);
         else
-                (void)error_say(err, -EBUSY, COFFER_ERROR_STATE,
+                (void)error_say(err, -EPERM, COFFER_ERROR_STATE,
                                 "the cgroup of box %s was frozen by somebody else", s->id);
         error_hint(err, "`coffer unpause %s` lets it go on", s->id);
-        return -EBUSY;
+        return -EPERM;
 }
 
 bool hold_refuses(struct shim *s, struct coffer_error *err)
@@ -129,7 +129,7 @@ void hold_pause(struct shim *s, struct client *c)
         int r = 0;
 
         if (hold_refuses(s, &err))
-                r = -EBUSY;
+                r = -EPERM;
         else if (s->state != BOX_RUNNING)
                 r = not_running(s, &err);
         if (r == 0)
