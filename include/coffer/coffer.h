@@ -25,6 +25,7 @@
 #include <coffer/runtime.h>
 #include <coffer/spec.h>
 #include <coffer/process.h>
+#include <coffer/prune.h>
 #include <coffer/box.h>
 #include <coffer/logs.h>
 #include <coffer/copy.h>

@@ -22,6 +22,7 @@ const struct command *const commands[] = {
         &command_diff,
         &command_export,
         &command_rename,
+        &command_prune,
         &command_events,
         &command_volume_create,
         &command_volume_ls,

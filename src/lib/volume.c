@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "lib/emit.h"
+#include "lib/measure.h"
 #include "lib/handle.h"
 #include "lib/pack.h"
 #include "lib/views.h"
@@ -253,36 +254,6 @@ int coffer_volume_remove(struct coffer_runtime *runtime, const char *name, struc
 
 /* --------------------------------------------------------------------------------------- prune */
 
-#define SIZE_DEPTH 64 /* of directories that are counted */
-
-/* What du(1) says of one level after another; an estimate, so what cannot be read counts nothing.
- */
-static uint64_t size_below(int dir_fd, const char *name, unsigned depth)
-{
-        int fd = sys_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        struct dirent *entry;
-        uint64_t bytes = 0;
-
-        if (!dir) {
-                if (fd >= 0)
-                        (void)close(fd);
-                return 0;
-        }
-        while ((entry = readdir(dir))) {
-                struct stat st;
-
-                if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, "..") ||
-                    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        continue;
-                bytes += (uint64_t)st.st_blocks * 512;
-                if (S_ISDIR(st.st_mode) && depth > 0)
-                        bytes += size_below(fd, entry->d_name, depth - 1);
-        }
-        (void)closedir(dir);
-        return bytes;
-}
-
 static int prune_one(struct coffer_runtime *rt, const struct views *views, const char *name,
                      uint32_t flags, struct strv *removed, uint64_t *bytes)
 {
@@ -294,7 +265,7 @@ static int prune_one(struct coffer_runtime *rt, const struct views *views, const
         if (r < 0 || find_user(views, name) || !(volume.anonymous || flags & COFFER_PRUNE_ALL))
                 return 0;
         data_path(rt, name, path);
-        size = size_below(AT_FDCWD, path, SIZE_DEPTH);
+        size = measure_below(AT_FDCWD, path);
         if (remove_one(rt, views, name, NULL) < 0)
                 return 0; /* the others still can be */
         *bytes += size;
