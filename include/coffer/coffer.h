@@ -27,6 +27,7 @@
 #include <coffer/process.h>
 #include <coffer/prune.h>
 #include <coffer/box.h>
+#include <coffer/stats.h>
 #include <coffer/logs.h>
 #include <coffer/copy.h>
 #include <coffer/event.h>

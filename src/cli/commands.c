@@ -18,6 +18,8 @@ const struct command *const commands[] = {
         &command_unpause,
         &command_update,
         &command_inspect,
+        &command_top,
+        &command_stats,
         &command_cp,
         &command_diff,
         &command_export,

@@ -114,6 +114,7 @@ struct cgroup {
 struct cgroup_stats {
         uint64_t memory_bytes;
         uint64_t memory_peak_bytes;
+        uint64_t memory_cached_bytes; /* of it, what can be dropped: inactive files */
         uint64_t cpu_usec;
         uint64_t cpu_throttled_periods;
         uint64_t pids;
