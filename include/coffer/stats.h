@@ -21,7 +21,8 @@ extern "C" {
  * struct coffer_stats - what a running box uses; COFFER_UNKNOWN where it cannot be told
  * @time_ns:      when this was, CLOCK_MONOTONIC in nanoseconds
  * @cpu_ns:       processor time so far; two looks give a rate
- * @memory_bytes: of its cgroup, without what is only cached; else each process's share (PSS)
+ * @memory_bytes: of its cgroup, without what is only cached; or, if that is more or
+ *                there is none, the sum of each process's share (PSS)
  * @memory_limit: its limit, else all that the host has
  * @net_rx_bytes: received by its network interfaces but loopback
  * @net_tx_bytes: sent

@@ -104,7 +104,7 @@ static void append_cpu(struct buf *to, const struct row *r)
         const struct coffer_stats *a = &r->before, *b = &r->now;
 
         /* Sums from two places do not compare, and one that shrank tells nothing. */
-        if (!r->had_before || !r->has_now || a->sources != b->sources ||
+        if (!r->had_before || !r->has_now || ((a->sources ^ b->sources) & ~COFFER_SOURCE_PROC) ||
             a->cpu_ns == COFFER_UNKNOWN || b->cpu_ns == COFFER_UNKNOWN || b->cpu_ns < a->cpu_ns ||
             b->time_ns <= a->time_ns)
                 (void)buf_append_str(to, UNKNOWN);

@@ -402,9 +402,14 @@ static void read_cgroup(struct coffer_box *box, struct coffer_stats *to)
         }
         if (stats.memory_bytes != CGROUP_UNLIMITED) {
                 uint64_t cached = stats.memory_cached_bytes;
-
-                to->memory_bytes = cached < stats.memory_bytes ? stats.memory_bytes - cached
+                uint64_t counted = cached < stats.memory_bytes ? stats.memory_bytes - cached
                                                                : stats.memory_bytes;
+
+                /* One that came while the box ran counts only what came after it. */
+                if (counted < to->memory_bytes)
+                        to->sources |= COFFER_SOURCE_PROC;
+                else
+                        to->memory_bytes = counted;
                 if (box_spec(box, &spec, NULL) == 0 && spec->memory_bytes > 0)
                         to->memory_limit = spec->memory_bytes;
                 to->sources |= source;

@@ -221,8 +221,10 @@ static void on_next(void *data)
         int r;
 
         h->timer = NULL;
-        if (s->state == BOX_PAUSED)
+        if (s->state == BOX_PAUSED || s->hold.what == PROTO_PAUSE) {
                 schedule(s);
+                return;
+        }
         if (s->state != BOX_RUNNING || s->main_exited)
                 return;
         h->stream = s->next_stream++;
