@@ -224,10 +224,11 @@ static bool send_early(int socket_fd, const struct buf *process)
 }
 
 static int clone_exec(struct server *s, uint32_t stream, const struct buf *process,
-                      struct proc **ret, struct coffer_error *err)
+                      struct coffer_error *err)
 {
         cleanup_close int ours = -EBADF;
         cleanup_close int theirs = -EBADF;
+        struct proc *p;
         bool sent;
         int ends[2];
         pid_t pid = 0;
@@ -252,12 +253,12 @@ static int clone_exec(struct server *s, uint32_t stream, const struct buf *proce
                         error_hint(err, "the box is at its process limit (--pids-limit)");
                 return r;
         }
-        r = add_proc(s, stream, pid, ours, ret);
+        r = add_proc(s, stream, pid, ours, &p);
         if (r < 0)
                 return error_set(err, r, "keep track of a process");
         (void)take_fd(&ours);
         if (!sent)
-                hand_over(*ret, process);
+                hand_over(p, process);
         return 0;
 }
 
@@ -267,7 +268,6 @@ static void spawn(struct server *s, const struct frame *f)
 {
         uint32_t stream = f->header.stream;
         struct proc *p = find_stream(s, stream);
-        struct proc *waiting = p; /* main */
         struct coffer_error err = {0};
 
         if (p && stream != 0) {
@@ -276,10 +276,10 @@ static void spawn(struct server *s, const struct frame *f)
                 tell_error(stream, &err);
                 return;
         }
-        if (!p && clone_exec(s, stream, &f->payload, &p, &err) < 0)
+        if (p && p->socket_fd >= 0)
+                hand_over(p, &f->payload);
+        else if (!p && clone_exec(s, stream, &f->payload, &err) < 0)
                 tell_error(stream, &err);
-        else if (waiting && waiting->socket_fd >= 0)
-                hand_over(waiting, &f->payload);
 }
 
 static void signal_proc(struct server *s, const struct frame *f)

@@ -201,8 +201,8 @@ static int write_volumes(struct creation *c)
                         (void)buf_printf(&text, "%s\n", c->meta.volumes.items[i]);
         if (r < 0 || text.failed < 0)
                 return r < 0 ? r : text.failed;
-        return file_replace(c->dir_fd, c->spec.remove ? VOLUMES_LIST : VOLUMES_LIST_UNFINISHED,
-                            text.data, text.size, 0);
+        return file_replace(c->dir_fd, c->spec.remove ? VOLUMES_LIST : VOLUMES_LIST_OWN, text.data,
+                            text.size, 0);
 }
 
 static int name_volume(struct creation *c, struct spec_mount *m)

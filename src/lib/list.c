@@ -11,6 +11,7 @@
 #include "lib/views.h"
 #include "spec/id.h"
 #include "store/remove.h"
+#include "store/volume.h"
 
 void views_release(struct views *views)
 {
@@ -84,8 +85,10 @@ int views_read(struct coffer_runtime *rt, struct views *ret_views, struct coffer
                         trash = true;
         }
         (void)closedir(dir);
-        if (trash)
+        if (trash) {
                 (void)box_sweep(rt->home, runtime_remove_as, rt);
+                volume_sweep(rt->home, runtime_remove_as, rt);
+        }
         if (r < 0) {
                 views_release(&views);
                 return r;

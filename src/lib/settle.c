@@ -231,6 +231,8 @@ int box_remove_now(struct coffer_box *box, bool with_volumes, struct coffer_erro
                 event.image = meta.image;
                 event.labels = &meta.labels;
         }
+        if (with_volumes)
+                box_doom_volumes(box->dir_fd);
         r = box_remove_files(rt->home, box->id, runtime_remove_as, rt);
         if (r < 0)
                 return error_set(err, r, "remove box %s", box->id);

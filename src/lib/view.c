@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -12,6 +11,7 @@
 #include "spec/state.h"
 #include "store/lock.h"
 #include "store/remove.h"
+#include "store/volume.h"
 
 #define NOT_THE_MONITOR "held by a process that is not its monitor"
 
@@ -76,8 +76,9 @@ static void sweep_unfinished(struct coffer_runtime *rt, const char *id, int dir_
         if (box_lock_take(dir_fd, id, &lock_fd) < 0 ||
             faccessat(dir_fd, "meta.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                 return;
-        (void)renameat(dir_fd, VOLUMES_LIST_UNFINISHED, dir_fd, VOLUMES_LIST);
+        box_doom_volumes(dir_fd);
         (void)box_remove_files(rt->home, id, runtime_remove_as, rt);
+        volume_sweep(rt->home, runtime_remove_as, rt);
 }
 
 /* The lock is asked for again: a shim that ended meanwhile is no stranger. */

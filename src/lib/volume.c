@@ -123,8 +123,10 @@ static void shelf_release(struct shelf *shelf)
 /* One that cannot be read, or goes away meanwhile, is listed with what is known: its name. */
 static int shelf_read(struct coffer_runtime *rt, struct shelf *shelf, struct coffer_error *err)
 {
-        int r = volume_list(rt->home, &shelf->names, err);
+        int r;
 
+        volume_sweep(rt->home, runtime_remove_as, rt);
+        r = volume_list(rt->home, &shelf->names, err);
         if (r < 0)
                 return r;
         shelf->volumes = calloc(shelf->names.count + 1, sizeof(*shelf->volumes));

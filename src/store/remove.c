@@ -186,8 +186,9 @@ static int remove_volume(int volumes_fd, const char *name, remove_as_fn as, void
         if (!str_after(name, ANONYMOUS_VOLUMES) || strchr(name, '/') || strlen(name) > BOX_NAME_MAX)
                 return -EBADMSG;
         (void)snprintf(trash, sizeof(trash), ".trash-%s", name);
-        if (renameat(volumes_fd, name, volumes_fd, trash) < 0)
-                return errno == ENOENT ? 0 : -errno;
+        /* Gone already, or as far as the trash. */
+        if (renameat(volumes_fd, name, volumes_fd, trash) < 0 && errno != ENOENT)
+                return -errno;
         return tree_remove_as(volumes_fd, trash, as, as_data);
 }
 
@@ -251,6 +252,11 @@ int box_bury(const struct home *home, const char *id)
         else
                 claims_release_all(home, id); /* made by somebody who died before he noted them */
         return 0;
+}
+
+void box_doom_volumes(int box_dir_fd)
+{
+        (void)renameat(box_dir_fd, VOLUMES_LIST_OWN, box_dir_fd, VOLUMES_LIST);
 }
 
 int box_sweep_one(const struct home *home, const char *id, remove_as_fn as, void *as_data)

@@ -10,9 +10,12 @@ struct coffer_error;
 
 #define ANONYMOUS_VOLUMES "anonymous-" /* begins the names that are made up for a box */
 
-/* In a box's directory: the volumes that go with it, always or if it is never finished. */
-#define VOLUMES_LIST            "volumes"
-#define VOLUMES_LIST_UNFINISHED "volumes.new"
+/*
+ * In a box's directory: the unnamed volumes that were made for it, a name a line.  Those of the
+ * first list go with the directory; the second becomes the first when they are to.
+ */
+#define VOLUMES_LIST     "volumes"
+#define VOLUMES_LIST_OWN "volumes.own"
 
 /*
  * Removing trees whose names and depth a box chose, without following a symlink and without
@@ -65,6 +68,9 @@ int box_sweep_one(const struct home *home, const char *id, remove_as_fn as, void
  * Return: 0 or a negative errno.
  */
 int box_remove_files(const struct home *home, const char *id, remove_as_fn as, void *as_data);
+
+/** box_doom_volumes() - from now on its unnamed volumes go with the directory; never fails */
+void box_doom_volumes(int box_dir_fd);
 
 /**
  * box_sweep() - finish removals that were cut short

@@ -317,6 +317,38 @@ TEST(a_reader_follows_events_through_rotation)
         scratch_end(&s);
 }
 
+TEST(volumes_that_were_cut_short_are_swept)
+{
+        struct scratch s = scratch_begin();
+        struct volume v = {.anonymous = false};
+        struct coffer_error err;
+        int fd, live;
+
+        t_int(1, volume_create(s.home, "data", &v, (uint32_t)-1, (uint32_t)-1, &err));
+        fd = t_ok(sys_open(s.home->fd, "volumes", O_RDONLY | O_DIRECTORY));
+        t_ok(mkdirat(fd, ".new-1-2", 0700));
+        t_ok(mkdirat(fd, ".new-1-2/_data", 0700));
+        t_ok(mkdirat(fd, ".new-3-4", 0700));
+        live = t_ok(sys_open(fd, ".new-3-4", O_RDONLY | O_DIRECTORY));
+        t_ok(flock(live, LOCK_EX));
+        t_ok(mkdirat(fd, ".trash-data", 0700));
+        t_ok(mkdirat(fd, ".trash-data/_data", 0700));
+
+        /* One of its name in the trash is in nobody's way. */
+        t_ok(volume_remove(s.home, "data", NULL, NULL, &err));
+        t_errno(ENOENT, faccessat(fd, ".trash-data", F_OK, 0) < 0 ? -errno : 0);
+        t_ok(mkdirat(fd, ".trash-data", 0700));
+        volume_sweep(s.home, NULL, NULL);
+        t_errno(ENOENT, faccessat(fd, ".trash-data", F_OK, 0) < 0 ? -errno : 0);
+        t_errno(ENOENT, faccessat(fd, ".new-1-2", F_OK, 0) < 0 ? -errno : 0);
+        t_ok(faccessat(fd, ".new-3-4", F_OK, 0)); /* whoever makes it lives */
+        (void)close(live);
+        volume_sweep(s.home, NULL, NULL);
+        t_errno(ENOENT, faccessat(fd, ".new-3-4", F_OK, 0) < 0 ? -errno : 0);
+        (void)close(fd);
+        scratch_end(&s);
+}
+
 TEST(a_volume_is_made_once_and_removed)
 {
         struct scratch s = scratch_begin();

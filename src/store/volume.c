@@ -7,16 +7,21 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/json.h"
 #include "base/sys.h"
 #include "store/file.h"
 #include "store/state.h"
 
 #define VOLUME_JSON_MAX (512 * 1024)
+#define MAKE_TRIES      10
+#define NEW             ".new-"   /* begins the name of one that is being made */
+#define TRASH           ".trash-" /* and of one that is being removed */
 
 static void release_buf(struct buf *b)
 {
@@ -70,7 +75,11 @@ static int make(int volumes_fd, const char *temporary, const char *name,
         if (mkdirat(volumes_fd, temporary, 0700) < 0)
                 return -errno;
         dir_fd = sys_open(volumes_fd, temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        r = dir_fd < 0 ? dir_fd : fill(dir_fd, volume, uid, gid);
+        r = dir_fd;
+        if (r >= 0) /* tells whoever sweeps that we live */
+                r = flock(dir_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+        if (r == 0)
+                r = fill(dir_fd, volume, uid, gid);
         if (r == 0)
                 r = sys_renameat2(volumes_fd, temporary, volumes_fd, name, RENAME_NOREPLACE);
         if (r < 0)
@@ -90,8 +99,13 @@ int volume_create(const struct home *home, const char *name, const struct volume
                 return r;
         if (fstatat(volumes_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
                 return 0;
-        (void)snprintf(temporary, sizeof(temporary), ".new-%d-%" PRIx64, (int)getpid(), now_ns());
-        r = make(volumes_fd, temporary, name, volume, owner_uid, owner_gid);
+        /* Again when it was swept away in the moment before it is locked. */
+        r = -EAGAIN;
+        for (int i = 0; i < MAKE_TRIES && (r == -EAGAIN || r == -ENOENT); i++) {
+                (void)snprintf(temporary, sizeof(temporary), NEW "%d-%" PRIx64, (int)getpid(),
+                               now_ns());
+                r = make(volumes_fd, temporary, name, volume, owner_uid, owner_gid);
+        }
         if (r == -EEXIST)
                 return 0;
         return r < 0 ? error_set(err, r, "make the volume '%s'", name) : 1;
@@ -186,12 +200,44 @@ int volume_remove(const struct home *home, const char *name, remove_as_fn as, vo
 
         if (r < 0)
                 return r;
-        (void)snprintf(trash, sizeof(trash), ".trash-%s", name);
-        if (renameat(volumes_fd, name, volumes_fd, trash) < 0) {
-                if (errno == ENOENT)
-                        return none(name, err);
-                return error_set(err, -errno, "remove the volume '%s'", name);
+        (void)snprintf(trash, sizeof(trash), TRASH "%s", name);
+        r = renameat(volumes_fd, name, volumes_fd, trash) < 0 ? -errno : 0;
+        if (r == -ENOENT)
+                return none(name, err);
+        if (r == -ENOTEMPTY || r == -EEXIST) { /* one of the name whose removal was cut short */
+                r = tree_remove_as(volumes_fd, trash, as, as_data);
+                if (r == 0 && renameat(volumes_fd, name, volumes_fd, trash) < 0)
+                        r = -errno;
         }
-        r = tree_remove_as(volumes_fd, trash, as, as_data);
+        if (r == 0)
+                r = FAULT("volume.sweep");
+        if (r == 0)
+                r = tree_remove_as(volumes_fd, trash, as, as_data);
         return r < 0 ? error_set(err, r, "remove the volume '%s'", name) : 0;
+}
+
+/* Being made by somebody who lives is what is locked. */
+static void sweep_one(int volumes_fd, const char *name, remove_as_fn as, void *as_data)
+{
+        cleanup_close int dir_fd = sys_open(volumes_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+
+        if (dir_fd >= 0 && str_after(name, NEW) && flock(dir_fd, LOCK_EX | LOCK_NB) < 0)
+                return;
+        (void)tree_remove_as(volumes_fd, name, as, as_data);
+}
+
+void volume_sweep(const struct home *home, remove_as_fn as, void *as_data)
+{
+        int fd = sys_open(home->fd, "volumes", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        const struct dirent *entry;
+
+        if (!dir) {
+                close_fd(&fd);
+                return;
+        }
+        while ((entry = readdir(dir)))
+                if (str_after(entry->d_name, TRASH) || str_after(entry->d_name, NEW))
+                        sweep_one(dirfd(dir), entry->d_name, as, as_data);
+        (void)closedir(dir);
 }

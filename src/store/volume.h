@@ -59,3 +59,6 @@ int volume_list(const struct home *home, struct strv *ret_names, struct coffer_e
  */
 int volume_remove(const struct home *home, const char *name, remove_as_fn as, void *as_data,
                   struct coffer_error *err);
+
+/** volume_sweep() - finish what was cut short of making and removing volumes; @as as there */
+void volume_sweep(const struct home *home, remove_as_fn as, void *as_data);
