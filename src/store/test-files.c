@@ -2,6 +2,7 @@
 #include <coffer/error.h>
 #include <linux/magic.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "store/events.h"
 #include "store/file.h"
