@@ -116,6 +116,16 @@ static bool has_socket(const struct coffer_box *box)
         return faccessat(box->dir_fd, "control.sock", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/*
+ * Before its first state was written.  A run of the box has its log before its socket; what is then
+ * without one was a helper's run, which is none of the box's, or is of a --rm box, which goes.
+ */
+static bool has_never_run(const struct coffer_box *box, int read_result)
+{
+        return read_result == -ENOENT &&
+               (!has_socket(box) || faccessat(box->dir_fd, "log", F_OK, AT_SYMLINK_NOFOLLOW) < 0);
+}
+
 static bool is_settled(const struct box_record *record, int read_result)
 {
         enum box_state state;
@@ -132,9 +142,7 @@ int settle(struct coffer_box *box, struct box_record *ret_record, struct coffer_
 
         if (read_result < 0 && read_result != -ENOENT && read_result != -EBADMSG)
                 return read_result;
-        if (read_result == -ENOENT && !has_socket(box)) {
-                r = 0; /* never started */
-        } else if (!is_settled(&record, read_result)) {
+        if (!has_never_run(box, read_result) && !is_settled(&record, read_result)) {
                 r = kill_rest(box, err);
                 if (r == 0)
                         r = write_dead(box, &record, err);

@@ -124,6 +124,9 @@ static int read_free(struct coffer_runtime *rt, int dir_fd, int read_result, str
         r = settle_by_id(rt, v->id, &ignored, err);
         if (r == 0)
                 r = state_read(dir_fd, &v->record, err);
+        /* Gone, if it was to go; else it was not a run of its own. */
+        if (r == -ENOENT && faccessat(dir_fd, "meta.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                r = 0;
         if (r == 0)
                 v->state = state_of(&v->record);
         return r;
