@@ -76,7 +76,7 @@ ON_OWN_STACK static int run_intermediate(void *arg)
 {
         struct spawn *s = arg;
 
-        s->error = FAULT("spawn.intermediate");
+        s->error = FAULT_OF("lib", "spawn.intermediate");
         if (s->error == 0 &&
             clone(run_program, s->inner_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, s) < 0)
                 s->error = -errno;

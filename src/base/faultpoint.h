@@ -6,7 +6,8 @@
  * They exist in a build with -Dfaults=true only; in any other all of this is nothing.
  *
  *   COFFER_FAULT=POINT[#N]:ACTION[,…]   at the N-th time (every time); kill, errno[=NAME], delay=MS
- *   COFFER_FAULT_TRACE=FILE             gets a line for each point that is reached
+ *   COFFER_FAULT_TRACE=FILE             gets a line for each point that is reached; then each
+ *                                       strikes once, in whatever process
  *
  * A point is "process.point" or "process.list.step": the process is lib, shim, newborn (the
  * supervisor before its exec), init, stem, main or exec.  `coffer --fault-points`, the same of

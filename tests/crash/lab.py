@@ -25,6 +25,10 @@ class Wrong(Exception):
     """What a test found; the words are its verdict."""
 
 
+class Struck(Exception):
+    """The fault has done what it was to do."""
+
+
 class Result:
     def __init__(self, argv, status, out, err):
         self.argv, self.status, self.out, self.err = argv, status, out, err
@@ -97,9 +101,11 @@ class Lab:
         self.home = tempfile.mkdtemp(prefix="crash-")
         self.trace = None
         self.fault = None
+        self.stop_at = None  # a line of the trace
         self.ids = set()
         self.mounts = mounts()
         self.results = []
+        self.going = []  # commands in the background
 
     # ------------------------------------------------------------------------- commands
 
@@ -130,7 +136,12 @@ class Lab:
             raise Wrong(f"coffer {' '.join(process.args[1:])}: not done after {limit} s") from None
         result = Result(process.args[1:], process.returncode, out, err)
         self.results.append(result)
+        self.check_struck()
         return result
+
+    def check_struck(self):
+        if self.stop_at and self.stop_at in read(self.trace):
+            raise Struck
 
     def faulty(self, *argv, limit=LIMIT):
         """A command in which the fault may strike: how it ends is for the judge to say."""
