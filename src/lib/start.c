@@ -215,6 +215,8 @@ static int take_started(struct coffer_call *c, struct frame *f)
                 return 0;
         }
         r = process_new(c->box, fd, f, true, &c->process, &c->error);
+        if (r == 0)
+                (void)str_copy(c->process->peer, sizeof(c->process->peer), c->link.peer);
         /* The shim tells the end of its own accord only to who keeps the box in the foreground. */
         if (r == 0 && !(start_flags(c) & START_FOREGROUND))
                 (void)channel_send(c->process->fd, PROTO_WAIT, 0, NULL, NULL, 0, SEND_TIMEOUT_MS);

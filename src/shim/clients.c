@@ -85,8 +85,8 @@ static void say_hello(struct client *c)
 {
         const struct shim *s = c->shim;
         struct msg_hello m = {
-                .major = PROTO_MAJOR,
-                .minor = PROTO_MINOR,
+                .major = SHIM_MAJOR,
+                .minor = SHIM_MINOR,
                 .version = (char *)(uintptr_t)s->identity.coffer,
                 .box_id = (char *)(uintptr_t)s->id,
                 .nonce = {.data = (char *)(uintptr_t)s->identity.nonce,
@@ -255,7 +255,8 @@ static void serve(struct client *c, struct frame *f)
                 return;
         }
         for (size_t i = 0; i < ELEMENTS(requests); i++) {
-                if ((uint16_t)requests[i].type == f->header.type) {
+                if ((uint16_t)requests[i].type == f->header.type &&
+                    f->header.type <= SHIM_LAST_REQUEST) {
                         requests[i].run(c, f);
                         return;
                 }

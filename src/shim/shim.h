@@ -30,6 +30,13 @@
 #define SEND_TIMEOUT_MS 2000
 #define CLIENTS_MAX     1024
 
+/* Shims of other versions are built for the tests: tests/shims/meson.build. */
+#ifndef SHIM_MAJOR
+#define SHIM_MAJOR        PROTO_MAJOR
+#define SHIM_MINOR        PROTO_MINOR
+#define SHIM_LAST_REQUEST 255
+#endif
+
 struct attachment;
 struct client;
 struct exec;
