@@ -41,10 +41,11 @@ struct engine_box {
  * struct engine - one way of isolating
  * @name:    the posture's `engine` row
  * @launch:  build everything and hand main over; on failure nothing is left
- * @kill:    end whatever is left of the box and wait until it is gone
+ * @kill:    end whatever is left of the box and wait until it is gone, or too long for that
  * @release: after @kill: remove what the engine made outside the box's directory; names what is
  * left
  * @oom:     did the memory limit end something?
+ * @left:    words for the processes that are still there: "process 12 (sh)"
  */
 struct engine {
         const char *name;
@@ -54,6 +55,7 @@ struct engine {
         int (*kill)(struct engine_box *box, struct coffer_error *err);
         int (*release)(struct engine_box *box, struct coffer_error *err);
         bool (*oom)(const struct engine_box *box);
+        void (*left)(const struct engine_box *box, char *to, size_t size);
 };
 
 extern const struct engine engine_ns;

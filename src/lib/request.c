@@ -332,6 +332,8 @@ static int step_remove(struct coffer_call *c)
         r = request_lock(c, &lock_fd);
         if (r == -ENOENT)
                 return 0;
+        if (r == -EAGAIN && c->flags & COFFER_REMOVE_FORCE && !c->forced)
+                r = -EALREADY; /* it is on its way, to wherever: nobody wants to wait for that */
         if ((r == -EALREADY || r == -EBUSY) && c->flags & COFFER_REMOVE_FORCE && !c->forced) {
                 c->forced = c->forcing = true;
                 c->ending = false;
@@ -348,7 +350,8 @@ static int step_remove(struct coffer_call *c)
                 return r;
         /* For its last event; where there is no room for a state it must be removable all the same.
          */
-        (void)settle(c->box, &record, NULL);
+        if (settle(c->box, &record, &c->error) == -EBUSY)
+                return -EBUSY; /* a process of it is left */
         return box_remove_now(c->box, (c->flags & COFFER_REMOVE_VOLUMES) != 0, &c->error);
 }
 

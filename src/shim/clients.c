@@ -24,6 +24,7 @@ struct client {
         bool starter; /* it sent START and awaits its answer */
         bool owner;   /* a foreground box ends with this connection */
         bool waits;   /* EXITED goes here when the box has ended */
+        bool stops;   /* it asked for the end, and is told when that does not come */
         bool dropped; /* freed when the callback returns */
         struct client *next;
 };
@@ -157,7 +158,7 @@ static void on_stop(struct client *c, struct frame *f)
                 answer(c, -EBADMSG, "stop");
                 return;
         }
-        c->waits = true;
+        c->waits = c->stops = true;
         life_stop(c->shim, m.signal, m.grace_ms);
 }
 
@@ -403,6 +404,16 @@ void clients_start_failed(struct shim *s, const struct coffer_error *err)
         c->waits = false;
         c->owner = false;
         client_send_error(c, err);
+}
+
+void clients_tell_left(struct shim *s, const struct coffer_error *err)
+{
+        for (struct client *c = s->clients; c; c = c->next) {
+                if (!c->stops)
+                        continue;
+                client_send_error(c, err);
+                c->stops = c->waits = false;
+        }
 }
 
 void clients_tell_end(struct shim *s)

@@ -133,6 +133,9 @@ struct shim {
         struct box_record record;
         struct loop_timer *grace_timer;
         struct loop_timer *timeout_timer;
+        struct loop_io *gone_io; /* main and supervisor have ended, and a process is left */
+        struct loop_timer *gone_timer;
+        bool gave_up; /* main did not die when it was killed */
         bool main_exited;
         bool supervisor_gone;
         bool finished;
@@ -168,6 +171,8 @@ int clients_add(struct shim *s, int fd, bool is_starter, struct client **ret_cli
 void clients_main_started(struct shim *s);
 /** clients_start_failed() - tell it why not */
 void clients_start_failed(struct shim *s, const struct coffer_error *err);
+/** clients_tell_left() - to who asked to stop the box: it is not gone, and why */
+void clients_tell_left(struct shim *s, const struct coffer_error *err);
 /** clients_tell_end() - EXITED to everybody who waits for main; then forget them all */
 void clients_tell_end(struct shim *s);
 /** client_send() - a frame to one client; it is dropped when it does not take it */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include "base/faultpoint.h"
 #include "base/sys.h"
 #include "engine/engine.h"
+#include "engine/ns/left.h"
 #include "proto/channel.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/mount.h"
@@ -519,13 +521,25 @@ static int describe(struct launch *l)
 
 /* ------------------------------------------------------------------------------ the table */
 
+static int say_left(const struct engine_box *box, struct coffer_error *err)
+{
+        char names[128];
+
+        ns_left(box, names, sizeof(names));
+        return error_say(err, -EBUSY, COFFER_ERROR_STATE, "%s did not die", names);
+}
+
 static int kill_box(struct engine_box *box, struct coffer_error *err)
 {
         struct ns_data *data = box->data;
         int r = FAULT("engine.kill");
 
         if (box->pidfd >= 0) {
+                struct pollfd p = {.fd = box->pidfd, .events = POLLIN};
+
                 (void)sys_pidfd_send_signal(box->pidfd, SIGKILL);
+                if (poll(&p, 1, KILL_TIMEOUT_MS) <= 0)
+                        return say_left(box, err);
                 (void)child_wait(box->pidfd);
                 close_fd(&box->pidfd);
         }
@@ -631,4 +645,5 @@ const struct engine engine_ns = {
         .kill = kill_box,
         .release = release_box,
         .oom = oom,
+        .left = ns_left,
 };
