@@ -56,7 +56,7 @@ static int view_from_entry(struct listing_entry *e, struct view *v)
 
         if (box_state_parse(e->state, &state) < 0 || box_state_is_live(state))
                 return -EBADMSG;
-        *v = (struct view){.claims = {.index = CLAIM_NO_INDEX}, .calm = true};
+        *v = (struct view){.claims = {.index = e->index}, .calm = true};
         (void)str_copy(v->id, sizeof(v->id), e->id);
         (void)str_copy(v->claims.name, sizeof(v->claims.name), e->name);
         v->meta = (struct box_meta){
@@ -84,6 +84,7 @@ static void entry_from_view(struct view *v, struct listing_entry *e)
         *e = (struct listing_entry){
                 .id = v->id,
                 .name = v->claims.name,
+                .index = v->claims.index,
                 .image = v->meta.image,
                 .command = v->meta.command,
                 .labels = v->meta.labels,
@@ -174,6 +175,42 @@ static int add_view(struct walk *w, const char *id, struct coffer_error *err)
         return r == -ENOMEM ? r : 0;
 }
 
+/* -1 when it cannot be read. */
+static long count_entries(int dir_fd)
+{
+        int fd = sys_open(dir_fd, ".", O_RDONLY | O_DIRECTORY);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+        long count = 0;
+
+        if (!dir) {
+                if (fd >= 0)
+                        (void)close(fd);
+                return -1;
+        }
+        while ((entry = readdir(dir)))
+                count += entry->d_name[0] != '.';
+        (void)closedir(dir);
+        return count;
+}
+
+/* Fewer links than there are names or ranges: some were deleted, and the boxes still have them. */
+static void restore_claims(const struct walk *w)
+{
+        const struct home *home = w->rt->home;
+        const struct view *items = w->views->items;
+        long names = 0, ranges = 0;
+
+        for (size_t i = 0; i < w->views->count; i++) {
+                names += items[i].claims.name[0] != '\0';
+                ranges += items[i].claims.index != CLAIM_NO_INDEX;
+        }
+        if (count_entries(home->names_fd) >= names &&
+            (ranges == 0 || count_entries(home->ids_fd) >= ranges))
+                return;
+        (void)claims_restore_all(home);
+}
+
 static int newest_first(const void *a, const void *b)
 {
         const struct view *x = a, *y = b;
@@ -209,6 +246,8 @@ int views_read(struct coffer_runtime *rt, struct views *ret_views, struct coffer
         (void)closedir(dir);
         if (r == 0 && walk.fresh >= FRESH_MAX)
                 remember(&walk);
+        if (r == 0)
+                restore_claims(&walk);
         listing_release(&walk.known);
         if (trash)
                 (void)box_sweep(rt->home, runtime_remove_as, rt);

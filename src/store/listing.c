@@ -22,6 +22,7 @@ static const struct wire_field entry_fields[] = {
         FIELD(inode, WIRE_U64, 0),
         FIELD(ctime_ns, WIRE_U64, 0),
         FIELD(name, WIRE_STR, BOX_NAME_MAX),
+        FIELD(index, WIRE_U32, 0),
         FIELD(image, WIRE_STR, WIRE_STR_MAX),
         FIELD(command, WIRE_STR, WIRE_STR_MAX),
         FIELD(labels, WIRE_STRV, STRV_MAX),

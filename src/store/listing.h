@@ -35,6 +35,7 @@ struct listing_entry {
         uint64_t inode;
         uint64_t ctime_ns;
         char *name;
+        uint32_t index; /* as struct claims */
         char *image;
         char *command;
         struct strv labels;
