@@ -20,8 +20,11 @@
 
 void views_release(struct views *views)
 {
-        for (size_t i = 0; i < views->count; i++)
-                view_release(&views->items[i]);
+        for (size_t i = 0; i < views->capacity && views->items[i]; i++) {
+                if (i < views->count)
+                        view_release(views->items[i]);
+                free(views->items[i]);
+        }
         free(views->items);
         *views = (struct views){.items = NULL};
 }
@@ -30,14 +33,17 @@ static struct view *next_view(struct views *views)
 {
         if (views->count == views->capacity) {
                 size_t capacity = views->capacity ? 2 * views->capacity : 16;
-                struct view *items = reallocarray(views->items, capacity, sizeof(*items));
+                struct view **items = reallocarray(views->items, capacity, sizeof(*items));
 
                 if (!items)
                         return NULL;
+                memset(items + views->capacity, 0, (capacity - views->capacity) * sizeof(*items));
                 views->items = items;
                 views->capacity = capacity;
         }
-        return &views->items[views->count];
+        if (!views->items[views->count])
+                views->items[views->count] = malloc(sizeof(struct view));
+        return views->items[views->count];
 }
 
 /* ------------------------------------------------------------------------------ the listing */
@@ -121,8 +127,8 @@ static void remember(const struct walk *w)
         if (!entries)
                 return;
         for (size_t i = 0; i < w->views->count && count < LISTING_MAX; i++)
-                if (w->views->items[i].calm)
-                        entry_from_view(&w->views->items[i], &entries[count++]);
+                if (w->views->items[i]->calm)
+                        entry_from_view(w->views->items[i], &entries[count++]);
         (void)listing_write(w->rt->home, entries, count);
         free(entries);
 }
@@ -198,12 +204,12 @@ static long count_entries(int dir_fd)
 static void restore_claims(const struct walk *w)
 {
         const struct home *home = w->rt->home;
-        const struct view *items = w->views->items;
+        struct view *const *items = w->views->items;
         long names = 0, ranges = 0;
 
         for (size_t i = 0; i < w->views->count; i++) {
-                names += items[i].claims.name[0] != '\0';
-                ranges += items[i].claims.index != CLAIM_NO_INDEX;
+                names += items[i]->claims.name[0] != '\0';
+                ranges += items[i]->claims.index != CLAIM_NO_INDEX;
         }
         if (count_entries(home->names_fd) >= names &&
             (ranges == 0 || count_entries(home->ids_fd) >= ranges))
@@ -213,7 +219,7 @@ static void restore_claims(const struct walk *w)
 
 static int newest_first(const void *a, const void *b)
 {
-        const struct view *x = a, *y = b;
+        const struct view *x = *(struct view *const *)a, *y = *(struct view *const *)b;
 
         if (x->meta.created_ns != y->meta.created_ns)
                 return x->meta.created_ns < y->meta.created_ns ? 1 : -1;
@@ -291,7 +297,7 @@ static struct coffer_box_info **pack_list(struct pack *p, const struct views *vi
         struct coffer_box_info **to = pack_space(p, (views->count + 1) * sizeof(*to));
 
         for (size_t i = 0; i < views->count; i++) {
-                struct coffer_box_info *info = pack_info(p, &views->items[i]);
+                struct coffer_box_info *info = pack_info(p, views->items[i]);
 
                 if (to)
                         to[i] = info;

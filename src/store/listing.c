@@ -2,13 +2,17 @@
 #include "store/listing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/sys.h"
 #include "store/file.h"
+
+#define READ_AHEAD 32768
 
 static const char magic[8] = "coffer 1";
 
@@ -90,18 +94,26 @@ static bool is_sorted(const struct listing *listing)
 void listing_read(const struct home *home, struct listing *ret_listing)
 {
         cleanup_with(release_buf) struct buf text = BUF_INIT(LISTING_MAX_BYTES);
+        cleanup_close int fd = sys_open(home->fd, "listing", O_RDONLY | O_NOFOLLOW);
+        const char *body;
         struct head head;
+        struct stat st;
 
         *ret_listing = (struct listing){
                 .entries = {NULL, 0}
         };
-        if (buf_read_file(&text, home->fd, "listing") < 0 || text.size < sizeof(head))
+        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+            st.st_size > (off_t)(LISTING_MAX_BYTES - READ_AHEAD))
+                return;
+        /* Room for all at once, and for the read that finds the end. */
+        if (!buf_space(&text, (size_t)st.st_size + READ_AHEAD) || buf_read_fd(&text, fd) < 0 ||
+            text.size < sizeof(head))
                 return;
         memcpy(&head, text.data, sizeof(head));
-        buf_consume(&text, sizeof(head));
-        if (memcmp(head.magic, magic, sizeof(magic)) != 0 || head.size != text.size ||
-            head.sum != sum_of(text.data, text.size) ||
-            wire_decode(text.data, text.size, &listing_table, ret_listing) < 0)
+        body = text.data + sizeof(head);
+        if (memcmp(head.magic, magic, sizeof(magic)) != 0 ||
+            head.size != text.size - sizeof(head) || head.sum != sum_of(body, head.size) ||
+            wire_decode(body, head.size, &listing_table, ret_listing) < 0)
                 return;
         if (!is_sorted(ret_listing))
                 listing_release(ret_listing);
