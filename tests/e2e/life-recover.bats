@@ -114,8 +114,8 @@ expect_state()
         cp "$dir/identity" "$BATS_TEST_TMPDIR/true"
         bash -c "exec -a coffer-shim sleep 1000" 3>&- &
         local sleeper=$!
-        bash -c 'exec -a coffer-shim python3 -c "import sys; sys.stdin.read()" "$1"' - "$id" \
-                3>&- < <(exec sleep 1000) &
+        bash -c 'exec -a coffer-shim python3 -c "import signal; signal.pause()" "$1"' - "$id" \
+                3>&- &
         local same=$!
         # The monitor answers for itself, whatever the record says; a silent one is looked at.
         forge b pid "$sleeper"
