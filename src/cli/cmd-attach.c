@@ -7,6 +7,7 @@
 #include "cli/cmd.h"
 #include "cli/each.h"
 #include "cli/launch.h"
+#include "cli/scope.h"
 #include "cli/terminal.h"
 
 static const struct opt start_opts[] = {
@@ -84,6 +85,7 @@ static int cmd_start(struct invocation *in)
 {
         static const struct each_way way = {.begin = begin_start};
         cleanup_with(launch_release) struct launch l = LAUNCH_INIT;
+        int status;
 
         if (!command_begin(in, &l))
                 return in->status;
@@ -91,7 +93,10 @@ static int cmd_start(struct invocation *in)
                 in->carries = true;
                 return start_attached(in, &l);
         }
-        return each_box(in, &way, NULL);
+        status = each_box(in, &way, NULL);
+        if (status == 0)
+                scope_warn();
+        return status;
 }
 
 static int cmd_attach(struct invocation *in)

@@ -10,6 +10,7 @@
 #include "base/sys.h"
 #include "cli/cmd.h"
 #include "cli/launch.h"
+#include "cli/scope.h"
 #include "cli/terminal.h"
 
 #define REMOVE_TIMEOUT_MS 30000
@@ -121,6 +122,7 @@ static int run_detached(struct making *m)
                 return command_fail(m->in, &err);
         }
         (void)puts(coffer_box_id(m->box));
+        scope_warn();
         return 0;
 }
 

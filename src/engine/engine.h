@@ -41,7 +41,7 @@ struct engine_box {
  * struct engine - one way of isolating
  * @name:    the posture's `engine` row
  * @launch:  build everything and hand main over; on failure nothing is left
- * @kill:    end whatever is left of the box and wait until it is gone
+ * @kill:    end whatever is left of the box and wait until it is gone, or too long for that
  * @release: after @kill: remove what the engine made outside the box's directory; names what is
  * left
  * @oom:     did the memory limit end something?
@@ -51,6 +51,7 @@ struct engine_box {
  * @thaw:    let them go on, also when somebody else froze them
  * @is_frozen: whoever did it
  * @limit:   change limits of the box; -EAGAIN as for @freeze; writes the posture anew
+ * @left:    words for the processes that are still there: "process 12 (sh)"
  */
 struct engine {
         const char *name;
@@ -66,6 +67,7 @@ struct engine {
         bool (*is_frozen)(const struct engine_box *box);
         int (*limit)(const char *box_id, struct engine_box *box, const struct msg_update *m,
                      unsigned budget_ms, struct coffer_error *err);
+        void (*left)(const struct engine_box *box, char *to, size_t size);
 };
 
 extern const struct engine engine_ns;

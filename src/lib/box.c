@@ -113,6 +113,33 @@ static int find_prefix(struct coffer_runtime *rt, const char *prefix, struct mat
         return 0;
 }
 
+/* Its link in names/ is gone or garbage; the box itself knows its name. */
+static int open_by_claim(struct coffer_runtime *rt, const char *name, struct coffer_box **ret_box,
+                         struct coffer_error *err)
+{
+        int fd = sys_open(rt->home->boxes_fd, ".", O_RDONLY | O_DIRECTORY);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+        int r = -ENOENT;
+
+        if (!dir) {
+                if (fd >= 0)
+                        (void)close(fd);
+                return r;
+        }
+        while (r == -ENOENT && (entry = readdir(dir))) {
+                struct claims claims;
+
+                if (!spec_is_id(entry->d_name) || claims_read_at(fd, entry->d_name, &claims) < 0 ||
+                    !str_eq(claims.name, name))
+                        continue;
+                (void)claims_restore(rt->home, &claims, entry->d_name);
+                r = open_by_id(rt, entry->d_name, ret_box, err);
+        }
+        (void)closedir(dir);
+        return r;
+}
+
 static int open_by_prefix(struct coffer_runtime *rt, const char *prefix,
                           struct coffer_box **ret_box, struct coffer_error *err)
 {
@@ -148,9 +175,11 @@ int coffer_box_open(struct coffer_runtime *runtime, const char *reference,
                 r = claim_lookup(runtime->home, reference, id);
                 if (r == 0)
                         r = open_by_id(runtime, id, ret_box, err);
-                else if (r != -ENOENT)
+                else if (r != -ENOENT && r != -EBADMSG)
                         return error_set(err, r, "look up the box '%s'", reference);
         }
+        if (r == -ENOENT || r == -EBADMSG)
+                r = open_by_claim(runtime, reference, ret_box, err);
         if (r == -ENOENT)
                 r = open_by_prefix(runtime, reference, ret_box, err);
         if (r == -ENOENT) {

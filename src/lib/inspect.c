@@ -317,7 +317,7 @@ static void emit_info(struct buf *b, const struct coffer_runtime *rt, const stru
         struct sysinfo memory;
 
         for (size_t i = 0; i < views->count; i++) {
-                enum coffer_state state = views->items[i].state;
+                enum coffer_state state = views->items[i]->state;
 
                 running += state == COFFER_STATE_RUNNING || state == COFFER_STATE_STOPPING;
                 paused += state == COFFER_STATE_PAUSED;

@@ -341,6 +341,28 @@ static int send_request(struct link *l, struct coffer_error *err)
                                                : 0;
 }
 
+int link_say_unknown(const char *id, const char *peer, enum proto_type request,
+                     struct coffer_error *err)
+{
+        (void)error_say(err, -EOPNOTSUPP, COFFER_ERROR_VERSION,
+                        "box %s was started by coffer %s, which does not know %s yet", id, peer,
+                        proto_type_name((uint16_t)request));
+        error_hint(err, "`coffer restart %s` starts it by this one, " COFFER_VERSION, id);
+        return -EOPNOTSUPP;
+}
+
+int link_error(const struct link *l, const struct frame *frame, struct coffer_error *err)
+{
+        struct coffer_error theirs = {0};
+        int r = frame_error(frame, &theirs);
+
+        if (r == -EOPNOTSUPP && theirs.kind == COFFER_ERROR_VERSION && l->request != 0)
+                return link_say_unknown(l->id, l->peer, l->request, err);
+        if (err)
+                *err = theirs;
+        return r;
+}
+
 /* -ERESTART: look again; -EXDEV: as look(). */
 static int greet(struct link *l, int *ret_wait_fd, uint64_t *ret_limit_ms, struct coffer_error *err)
 {

@@ -75,6 +75,28 @@ void link_reset(struct link *l);
 int link_step(struct link *l, struct frame *ret_frame, int *ret_wait_fd, uint64_t *ret_limit_ms,
               struct coffer_error *err);
 
+/**
+ * link_error() - what an ERROR frame says, in our words where the shim is too old for the request
+ * @l:     the conversation
+ * @frame: PROTO_ERROR
+ * @err:   words
+ *
+ * Return: its errno, negative.
+ */
+int link_error(const struct link *l, const struct frame *frame, struct coffer_error *err);
+
+/**
+ * link_say_unknown() - words for a request that an older shim does not know
+ * @id:      of the box
+ * @peer:    version of its coffer
+ * @request: what was asked
+ * @err:     gets them
+ *
+ * Return: -EOPNOTSUPP
+ */
+int link_say_unknown(const char *id, const char *peer, enum proto_type request,
+                     struct coffer_error *err);
+
 /** link_hung_pidfd() - the shim, when it is proven to be it and was found hung; else -1; borrowed
  */
 int link_hung_pidfd(const struct link *l);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/link.h"
 #include "lib/process.h"
 
 #include <errno.h>
@@ -140,6 +141,7 @@ static int end_without_word(struct coffer_process *p, struct coffer_error *err)
 /* 1: ended; 0: a frame was taken in; -EAGAIN: none there. */
 static int take_frame(struct coffer_process *p, struct coffer_error *err)
 {
+        struct coffer_error theirs;
         struct coffer_exit e;
         int r;
 
@@ -156,10 +158,13 @@ static int take_frame(struct coffer_process *p, struct coffer_error *err)
                 r = exit_from_frame(&p->reader.frame, &e);
                 r = r < 0 ? error_set(err, r, "read the end of a process") : end_with(p, &e);
                 break;
+        case PROTO_ERROR: /* mostly of a signal to a process that has just ended */
+                p->refused = frame_error(&p->reader.frame, &theirs) == -EOPNOTSUPP &&
+                             theirs.kind == COFFER_ERROR_VERSION;
+                p->asked -= p->asked > 0;
+                break;
         case PROTO_OK:
-        case PROTO_ERROR: /* of a signal to a process that has just ended */
-                if (p->asked > 0)
-                        p->asked--;
+                p->asked -= p->asked > 0;
                 break;
         default:
                 break;
@@ -268,6 +273,7 @@ int coffer_process_detach(struct coffer_process *process, int timeout_ms, struct
         int r;
 
         REQUIRE(process, err);
+        process->refused = false;
         r = ask(process, PROTO_DETACH, NULL, err);
         while (r == 0 && process->asked > 0) {
                 r = take_frame(process, err);
@@ -279,6 +285,8 @@ int coffer_process_detach(struct coffer_process *process, int timeout_ms, struct
         if (r == -ETIMEDOUT)
                 return error_say(err, r, COFFER_ERROR_OTHER, "the box did not answer in %d ms",
                                  timeout_ms);
+        if (r == 0 && process->refused)
+                r = link_say_unknown(process->id, process->peer, PROTO_DETACH, err);
         if (r < 0)
                 return r;
         for (int i = 0; i < STREAM_COUNT; i++)

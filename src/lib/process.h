@@ -16,7 +16,9 @@
  * @pid:     in the host's PID namespace, or 0
  * @is_main: else it is an exec
  * @tty:     main has a terminal, whose size is set by a frame
+ * @peer:    version of the shim's coffer
  * @asked:   requests without an answer so far
+ * @refused: one of them is newer than the shim
  * @ended:   @exit is known
  * @exit:    how it ended
  */
@@ -29,7 +31,9 @@ struct coffer_process {
         pid_t pid;
         bool is_main;
         bool tty;
+        char peer[32];
         unsigned asked;
+        bool refused;
         bool ended;
         struct coffer_exit exit;
 };

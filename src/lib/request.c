@@ -105,7 +105,7 @@ static int await_end(struct coffer_call *c)
                 if (r < 0)
                         return r;
                 if (f.header.type == PROTO_ERROR)
-                        r = frame_error(&f, &c->error);
+                        r = link_error(&c->link, &f, &c->error);
                 if (f.header.type == PROTO_EXITED) {
                         r = exit_from_frame(&f, &c->exit);
                         c->has_exit = r == 0;
@@ -272,7 +272,7 @@ static int step_kill(struct coffer_call *c)
         if (r < 0)
                 return r;
         if (f.header.type == PROTO_ERROR)
-                r = frame_error(&f, &c->error);
+                r = link_error(&c->link, &f, &c->error);
         frame_release(&f);
         return r;
 }
@@ -332,6 +332,8 @@ static int step_remove(struct coffer_call *c)
         r = request_lock(c, &lock_fd);
         if (r == -ENOENT)
                 return 0;
+        if (r == -EAGAIN && c->flags & COFFER_REMOVE_FORCE && !c->forced)
+                r = -EALREADY; /* it is on its way, to wherever: nobody wants to wait for that */
         if ((r == -EALREADY || r == -EBUSY) && c->flags & COFFER_REMOVE_FORCE && !c->forced) {
                 c->forced = c->forcing = true;
                 c->ending = false;
@@ -348,7 +350,8 @@ static int step_remove(struct coffer_call *c)
                 return r;
         /* For its last event; where there is no room for a state it must be removable all the same.
          */
-        (void)settle(c->box, &record, NULL);
+        if (settle(c->box, &record, &c->error) == -EBUSY)
+                return -EBUSY; /* a process of it is left */
         return box_remove_now(c->box, (c->flags & COFFER_REMOVE_VOLUMES) != 0, &c->error);
 }
 
@@ -382,7 +385,11 @@ int coffer_box_remove(struct coffer_box *box, uint32_t flags, int timeout_ms,
 
 static int take_process(struct coffer_call *c, struct frame *f, bool is_main)
 {
-        return process_new(c->box, take_fd(&c->link.fd), f, is_main, &c->process, &c->error);
+        int r = process_new(c->box, take_fd(&c->link.fd), f, is_main, &c->process, &c->error);
+
+        if (r == 0)
+                (void)str_copy(c->process->peer, sizeof(c->process->peer), c->link.peer);
+        return r;
 }
 
 static int step_connect(struct coffer_call *c)
@@ -403,7 +410,7 @@ static int step_connect(struct coffer_call *c)
         if (f.header.type == PROTO_STARTED)
                 r = take_process(c, &f, c->request == PROTO_ATTACH);
         else if (f.header.type == PROTO_ERROR)
-                r = frame_error(&f, &c->error);
+                r = link_error(&c->link, &f, &c->error);
         else
                 r = error_say(&c->error, -EBADMSG, COFFER_ERROR_OTHER,
                               "box %s answered something else than was asked", c->box->id);

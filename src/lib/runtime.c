@@ -13,6 +13,7 @@
 #include "base/sys.h"
 #include "sandbox/userns.h"
 #include "spec/id.h"
+#include "store/claim.h"
 
 #ifndef COFFER_PROGRAM_DIR
 #define COFFER_PROGRAM_DIR "/usr/local/libexec/coffer"
@@ -137,6 +138,11 @@ int coffer_runtime_open(const struct coffer_runtime_options *options,
                 r = home_open(home, &rt->home, err);
         if (r == 0)
                 r = make_canonical(rt->home, err);
+        if (r == 0 && rt->home->unclaimed) {
+                r = claims_restore_all(rt->home);
+                if (r < 0)
+                        (void)error_set(err, r, "restore the names of the boxes in '%s'", home);
+        }
         if (r < 0)
                 return r;
         *ret_runtime = take_ptr(rt);

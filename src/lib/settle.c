@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +42,45 @@ static int kill_rest(const struct coffer_box *box, struct coffer_error *err)
                 return r;
         }
         return cgroup_remove(&cg, err);
+}
+
+/* Of this boot and this PID namespace, where the numbers of its record mean what they meant. */
+static bool is_from_here(const struct coffer_box *box)
+{
+        char boot_id[BOOT_ID_CHARS + 1] = "";
+        struct identity identity;
+        uint64_t pid_ns = 0;
+
+        return identity_read(box->dir_fd, &identity) == 0 && boot_id_read(boot_id) == 0 &&
+               str_eq(boot_id, identity.boot_id) && pid_ns_read(&pid_ns) == 0 &&
+               pid_ns == identity.pid_ns;
+}
+
+/*
+ * The supervisor dies with its shim, and all others with it; that has begun, and may not be over.
+ * Main is PID 1 of the inner namespace: when it is gone, so is everything in it.
+ */
+static int end_main(const struct coffer_box *box, const struct box_record *record,
+                    struct coffer_error *err)
+{
+        struct pollfd p = {.events = POLLIN};
+        cleanup_close int pidfd = -EBADF;
+        uint64_t inode;
+
+        if (record->pid == 0 || record->pid_inode == 0 || !is_from_here(box))
+                return 0;
+        pidfd = sys_pidfd_open((pid_t)record->pid);
+        if (pidfd < 0 || process_inode(pidfd, &inode) < 0 || inode != record->pid_inode)
+                return 0;
+        (void)sys_pidfd_send_signal(pidfd, SIGKILL);
+        p.fd = pidfd;
+        if (poll(&p, 1, KILL_TIMEOUT_MS) > 0)
+                return 0;
+        (void)error_say(err, -EBUSY, COFFER_ERROR_STATE,
+                        "main, process %u, or one below it is left and does not die", record->pid);
+        error_hint(err, "a debugger may hold it, or a device: ps -o pid,stat,wchan,args -p %u",
+                   record->pid);
+        return -EBUSY;
 }
 
 static void tell(const struct coffer_box *box, const char *action, const char *const *extra)
@@ -143,7 +183,9 @@ int settle(struct coffer_box *box, struct box_record *ret_record, struct coffer_
         if (read_result < 0 && read_result != -ENOENT && read_result != -EBADMSG)
                 return read_result;
         if (!has_never_run(box, read_result) && !is_settled(&record, read_result)) {
-                r = kill_rest(box, err);
+                r = end_main(box, &record, err);
+                if (r == 0)
+                        r = kill_rest(box, err);
                 if (r == 0)
                         r = write_dead(box, &record, err);
         } else if (has_socket(box)) {

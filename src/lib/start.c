@@ -22,6 +22,7 @@
 #include "lib/request.h"
 #include "lib/settle.h"
 #include "lib/start.h"
+#include "store/claim.h"
 #include "store/lock.h"
 #include "store/meta.h"
 
@@ -150,6 +151,27 @@ static int launch(struct coffer_call *c)
 
 /* --------------------------------------------------------------------------------------- steps */
 
+/* Before a second box could be given the same range of ids. */
+static int restore_claims(struct coffer_call *c)
+{
+        struct claims claims;
+        int r = claims_read(c->box->dir_fd, &claims);
+
+        if (r < 0 || claims.index == CLAIM_NO_INDEX)
+                return 0; /* plan_start() says what is wrong */
+        claims.name[0] = '\0';
+        r = claims_restore(c->box->runtime->home, &claims, c->box->id);
+        if (r == -EEXIST) {
+                (void)error_say(&c->error, -EBUSY, COFFER_ERROR_STATE,
+                                "the range of ids of box %s was given to another box", c->box->id);
+                error_hint(&c->error,
+                           "links in 'ids' of the home were deleted: copy out what is worth "
+                           "keeping, and make the box anew");
+                return -EBUSY;
+        }
+        return r < 0 ? error_set(&c->error, r, "keep the ids of box %s", c->box->id) : 0;
+}
+
 static int prepare(struct coffer_call *c)
 {
         cleanup_with(box_record_release) struct box_record record = {0};
@@ -172,7 +194,9 @@ static int prepare(struct coffer_call *c)
                                 c->box->id);
                 error_hint(&c->error, "`coffer ps -a` lists all boxes");
         }
-        return r < 0 ? r : settle(c->box, &record, &c->error);
+        if (r == 0)
+                r = settle(c->box, &record, &c->error);
+        return r < 0 ? r : restore_claims(c);
 }
 
 /* A box that was to be removed after its run has had it. */
@@ -215,6 +239,8 @@ static int take_started(struct coffer_call *c, struct frame *f)
                 return 0;
         }
         r = process_new(c->box, fd, f, true, &c->process, &c->error);
+        if (r == 0)
+                (void)str_copy(c->process->peer, sizeof(c->process->peer), c->link.peer);
         /* The shim tells the end of its own accord only to who keeps the box in the foreground. */
         if (r == 0 && !(start_flags(c) & START_FOREGROUND))
                 (void)channel_send(c->process->fd, PROTO_WAIT, 0, NULL, NULL, 0, SEND_TIMEOUT_MS);

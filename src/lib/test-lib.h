@@ -114,7 +114,7 @@ static inline void lab_end(struct lab *lab)
 {
         static const char *const empty[] = {"boxes", "ids"};
         static const char *const rest[] = {
-                "boxes",      "ids",           "names",        "events", "volumes",
+                "boxes",      "ids",           "names",        "events", "volumes", "listing",
                 "images/tmp", "images/layers", "images/blobs", "images", ""};
         char path[256];
 

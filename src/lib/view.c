@@ -44,18 +44,22 @@ void view_release(struct view *view)
         *view = (struct view){.held = false};
 }
 
+enum coffer_state view_state(enum box_state state)
+{
+        for (size_t i = 0; i < ELEMENTS(states); i++)
+                if (states[i].inside == state)
+                        return states[i].outside;
+        return COFFER_STATE_UNKNOWN;
+}
+
 static enum coffer_state state_of(const struct box_record *record)
 {
         enum box_state state;
 
         if (record->state[0] == '\0')
                 return COFFER_STATE_CREATED;
-        if (box_state_parse(record->state, &state) < 0)
-                return COFFER_STATE_UNKNOWN;
-        for (size_t i = 0; i < ELEMENTS(states); i++)
-                if (states[i].inside == state)
-                        return states[i].outside;
-        return COFFER_STATE_UNKNOWN;
+        return box_state_parse(record->state, &state) < 0 ? COFFER_STATE_UNKNOWN
+                                                          : view_state(state);
 }
 
 static bool says_live(const struct box_record *record)

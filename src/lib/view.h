@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <sys/stat.h>
+
 #include "lib/handle.h"
+#include "spec/state.h"
 #include "store/claim.h"
 #include "store/identity.h"
 #include "store/meta.h"
@@ -16,6 +19,11 @@
  * @state:    enum coffer_state, made from the record and the lock
  * @held:     somebody holds the lock
  * @identity: of the shim when @held, else all zero
+ * @calm:     in a list: it does not run, and the listing may say so as long as @dir is the same
+ * @dir:      in a list: its directory before it was read
+ *
+ * Of a box that comes from the listing @record has no error, no posture and none of what only a
+ * running box has.
  */
 struct view {
         char id[BOX_ID_CHARS + 1];
@@ -25,9 +33,14 @@ struct view {
         enum coffer_state state;
         bool held;
         struct identity identity;
+        bool calm;
+        struct stat dir;
 };
 
 void view_release(struct view *view);
+
+/** view_state() - the public name of a state */
+enum coffer_state view_state(enum box_state state);
 
 /**
  * view_read() - look at a box, and settle one whose shim died

@@ -5,12 +5,12 @@
 
 /**
  * struct views - all boxes of a home
- * @items:    owned
+ * @items:    owned, as what it points to: large, so that neither growing nor sorting moves them
  * @count:    how many
  * @capacity: allocated
  */
 struct views {
-        struct view *items; /* owned */
+        struct view **items; /* owned */
         size_t count;
         size_t capacity;
 };

@@ -25,6 +25,7 @@ struct client {
         bool starter; /* it sent START and awaits its answer */
         bool owner;   /* a foreground box ends with this connection */
         bool waits;   /* EXITED goes here when the box has ended */
+        bool stops;   /* it asked for the end, and is told when that does not come */
         bool dropped; /* freed when the callback returns */
         struct client *next;
 };
@@ -87,8 +88,8 @@ static void say_hello(struct client *c)
 {
         const struct shim *s = c->shim;
         struct msg_hello m = {
-                .major = PROTO_MAJOR,
-                .minor = PROTO_MINOR,
+                .major = SHIM_MAJOR,
+                .minor = SHIM_MINOR,
                 .version = (char *)(uintptr_t)s->identity.coffer,
                 .box_id = (char *)(uintptr_t)s->id,
                 .nonce = {.data = (char *)(uintptr_t)s->identity.nonce,
@@ -162,7 +163,7 @@ static void on_stop(struct client *c, struct frame *f)
                 answer(c, -EBADMSG, "stop");
                 return;
         }
-        c->waits = true;
+        c->waits = c->stops = true;
         life_stop(c->shim, m.signal, m.grace_ms);
 }
 
@@ -290,7 +291,8 @@ static void serve(struct client *c, struct frame *f)
                 return;
         }
         for (size_t i = 0; i < ELEMENTS(requests); i++) {
-                if ((uint16_t)requests[i].type == f->header.type) {
+                if ((uint16_t)requests[i].type == f->header.type &&
+                    f->header.type <= SHIM_LAST_REQUEST) {
                         requests[i].run(c, f);
                         return;
                 }
@@ -437,6 +439,16 @@ void clients_start_failed(struct shim *s, const struct coffer_error *err)
         c->waits = false;
         c->owner = false;
         client_send_error(c, err);
+}
+
+void clients_tell_left(struct shim *s, const struct coffer_error *err)
+{
+        for (struct client *c = s->clients; c; c = c->next) {
+                if (!c->stops)
+                        continue;
+                client_send_error(c, err);
+                c->stops = c->waits = false;
+        }
 }
 
 void clients_tell_end(struct shim *s)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,9 @@
 #include "shim/shim.h"
 #include "store/events.h"
 #include "store/remove.h"
+
+#define DEATH_SOON_MS 500  /* until a killed process is gone, while nobody else is served */
+#define DEATH_MS      8000 /* before it is said that it is not */
 
 static bool is_helper(const struct shim *s)
 {
@@ -102,13 +106,42 @@ static bool main_minds(struct shim *s, int signal)
         return ((caught | blocked) >> (signal - 1) & 1) != 0;
 }
 
+/* Killed, and its end is not told: the supervisor cannot reap it.  What is left is named then. */
+static void give_up_main(void *data)
+{
+        struct shim *s = data;
+
+        s->grace_timer = NULL;
+        s->gave_up = true;
+        (void)sys_pidfd_send_signal(s->box.pidfd, SIGKILL);
+}
+
 static void kill_main(void *data)
 {
         struct shim *s = data;
 
         s->grace_timer = NULL;
-        (void)life_signal(s, SIGKILL);
+        if (life_signal(s, SIGKILL) == 0)
+                (void)loop_after(s->loop, DEATH_MS, give_up_main, s, &s->grace_timer);
         hold_lift(s);
+}
+
+/* Once for each time that somebody asks: the box is not gone, and these are left. */
+static void tell_left(void *data)
+{
+        struct shim *s = data;
+        struct coffer_error err = {0};
+        char names[128];
+
+        s->gone_timer = NULL;
+        s->engine->left(&s->box, names, sizeof(names));
+        (void)error_say(&err, -EBUSY, COFFER_ERROR_STATE, "box %s is not gone: left is %s", s->id,
+                        names);
+        error_hint(&err, "the box ends when that does; its monitor waits for it");
+        (void)snprintf(s->record.error, sizeof(s->record.error), "%s", err.msg);
+        move(s, BOX_EV_STOP);
+        life_save(s, false);
+        clients_tell_left(s, &err);
 }
 
 uint32_t life_stop_signal(const struct shim *s)
@@ -120,6 +153,8 @@ void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms)
 {
         int number = (int)(signal ? signal : life_stop_signal(s));
 
+        if (s->gone_io && !s->gone_timer)
+                (void)loop_after(s->loop, DEATH_MS, tell_left, s, &s->gone_timer);
         if (s->main_exited)
                 return;
         if (grace_ms == UINT32_MAX)
@@ -127,13 +162,13 @@ void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms)
         (void)FAULT("stop.signal");
         move(s, BOX_EV_STOP);
         life_save(s, false);
+        s->grace_timer = loop_cancel(s->grace_timer);
         if (number == SIGKILL || !main_minds(s, number)) {
                 kill_main(s);
                 return;
         }
         (void)life_signal(s, number);
         hold_lift(s);
-        s->grace_timer = loop_cancel(s->grace_timer);
         if (loop_after(s->loop, grace_ms, kill_main, s, &s->grace_timer) < 0)
                 kill_main(s);
 }
@@ -181,6 +216,7 @@ static void main_started(struct shim *s, struct frame *f)
         if (sys_pidfd_pid(s->box.main_pidfd, &pid) == 0)
                 s->record.pid = (uint32_t)pid;
         (void)FAULT("started.state");
+        (void)process_inode(s->box.main_pidfd, &s->record.pid_inode);
         s->record.started_ns = now_ns();
         move(s, BOX_EV_STARTED);
         health_begin(s);
@@ -243,9 +279,11 @@ static void supervisor_died(struct shim *s)
         if (!s->main_exited) {
                 s->main_exited = true;
                 s->record.exit_code = 137;
-                (void)str_copy(s->record.reason, sizeof(s->record.reason), "supervisor died");
+                (void)str_copy(s->record.reason, sizeof(s->record.reason),
+                               s->gave_up ? "main did not die" : "supervisor died");
                 output_note(s, LOG_NOTE_CUT);
-                move(s, BOX_EV_FAIL);
+                if (!s->gave_up)
+                        move(s, BOX_EV_FAIL);
         }
         s->timeout_timer = loop_cancel(s->timeout_timer);
         s->grace_timer = loop_cancel(s->grace_timer);
@@ -359,11 +397,40 @@ static void finish(struct shim *s)
         loop_quit(s->loop);
 }
 
+static void on_gone(void *data, uint32_t events)
+{
+        struct shim *s = data;
+
+        (void)events;
+        s->gone_io = loop_remove(s->gone_io);
+        s->gone_timer = loop_cancel(s->gone_timer);
+        s->record.error[0] = '\0';
+        finish(s);
+}
+
+/*
+ * The supervisor is PID 1 of the outer namespace: the kernel lets it go when every other process
+ * of the box is gone (pid_namespaces(7)).  That takes no time, unless one is held by a debugger
+ * or waits for a device.
+ */
+static bool is_gone(struct shim *s)
+{
+        struct pollfd p = {.fd = s->box.pidfd, .events = POLLIN};
+
+        (void)sys_pidfd_send_signal(s->box.pidfd, SIGKILL);
+        if (poll(&p, 1, DEATH_SOON_MS) > 0)
+                return true;
+        if (loop_add(s->loop, s->box.pidfd, EPOLLIN, on_gone, s, &s->gone_io) < 0)
+                return true; /* no memory: kill() waits, and says it */
+        (void)loop_after(s->loop, DEATH_MS, tell_left, s, &s->gone_timer);
+        return false;
+}
+
 /* The end comes when the supervisor is gone, and with it every process, and all output is read. */
 void life_check_end(struct shim *s)
 {
-        if (s->finished || !s->main_exited || !s->supervisor_gone)
+        if (s->finished || !s->main_exited || !s->supervisor_gone || s->gone_io)
                 return;
-        if (output_is_drained(s))
+        if (output_is_drained(s) && is_gone(s))
                 finish(s);
 }

@@ -31,6 +31,13 @@
 #define SEND_TIMEOUT_MS 2000
 #define CLIENTS_MAX     1024
 
+/* Shims of other versions are built for the tests: tests/shims/meson.build. */
+#ifndef SHIM_MAJOR
+#define SHIM_MAJOR        PROTO_MAJOR
+#define SHIM_MINOR        PROTO_MINOR
+#define SHIM_LAST_REQUEST 255
+#endif
+
 struct attachment;
 struct client;
 struct exec;
@@ -146,6 +153,9 @@ struct shim {
         struct box_record record;
         struct loop_timer *grace_timer;
         struct loop_timer *timeout_timer;
+        struct loop_io *gone_io; /* main and supervisor have ended, and a process is left */
+        struct loop_timer *gone_timer;
+        bool gave_up; /* main did not die when it was killed */
         bool main_exited;
         bool supervisor_gone;
         bool finished;
@@ -203,6 +213,8 @@ int clients_add(struct shim *s, int fd, bool is_starter, struct client **ret_cli
 void clients_main_started(struct shim *s);
 /** clients_start_failed() - tell it why not */
 void clients_start_failed(struct shim *s, const struct coffer_error *err);
+/** clients_tell_left() - to who asked to stop the box: it is not gone, and why */
+void clients_tell_left(struct shim *s, const struct coffer_error *err);
 /** clients_tell_end() - EXITED to everybody who waits for main; then forget them all */
 void clients_tell_end(struct shim *s);
 /** client_send() - a frame to one client; it is dropped when it does not take it */

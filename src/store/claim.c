@@ -179,12 +179,12 @@ int claims_write(int box_dir_fd, const struct claims *claims)
         return renameat(box_dir_fd, ".claims", box_dir_fd, "claims") < 0 ? -errno : 0;
 }
 
-int claims_read(int box_dir_fd, struct claims *ret_claims)
+static int read_claims(int dir_fd, const char *path, struct claims *ret_claims)
 {
         struct claims c = {.index = CLAIM_NO_INDEX};
         char text[BOX_NAME_MAX + 16];
         uint64_t index = CLAIM_NO_INDEX;
-        ssize_t n = readlinkat(box_dir_fd, "claims", text, sizeof(text) - 1);
+        ssize_t n = readlinkat(dir_fd, path, text, sizeof(text) - 1);
         char *colon;
 
         if (n < 0)
@@ -202,6 +202,49 @@ int claims_read(int box_dir_fd, struct claims *ret_claims)
         c.index = (uint32_t)index;
         *ret_claims = c;
         return 0;
+}
+
+int claims_read(int box_dir_fd, struct claims *ret_claims)
+{
+        return read_claims(box_dir_fd, "claims", ret_claims);
+}
+
+int claims_read_at(int boxes_fd, const char *id, struct claims *ret_claims)
+{
+        char path[BOX_ID_CHARS + sizeof("/claims")];
+
+        (void)snprintf(path, sizeof(path), "%.*s/claims", BOX_ID_CHARS, id);
+        return read_claims(boxes_fd, path, ret_claims);
+}
+
+static int restore(const struct home *home, int dir_fd, const char *name, const char *id)
+{
+        char owner[BOX_ID_CHARS + 1];
+        int r = read_link(dir_fd, name, owner);
+
+        if (r == 0 && str_eq(owner, id))
+                return 0;
+        if (r == -EBADMSG && unlinkat(dir_fd, name, 0) < 0) /* no claim of anybody */
+                return -errno;
+        return take(home, dir_fd, name, id, owner);
+}
+
+int claims_restore(const struct home *home, const struct claims *claims, const char *id)
+{
+        char index[11];
+        int r = 0;
+
+        if (claims->name[0] != '\0')
+                r = restore(home, home->names_fd, claims->name, id);
+        if (claims->index == CLAIM_NO_INDEX)
+                return r;
+        (void)snprintf(index, sizeof(index), "%u", claims->index);
+        if (r == 0 || r == -EEXIST) {
+                int range = restore(home, home->ids_fd, index, id);
+
+                r = range < 0 ? range : r;
+        }
+        return r;
 }
 
 void claim_release_name(const struct home *home, const char *name, const char *id)

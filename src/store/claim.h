@@ -61,6 +61,24 @@ int claims_write(int box_dir_fd, const struct claims *claims);
 /** claims_read() - the same back; -ENOENT when there is none, -EBADMSG when it is not one */
 int claims_read(int box_dir_fd, struct claims *ret_claims);
 
+/**
+ * claims_restore() - put back what is missing in names/ and ids/ of what a box has
+ * @home:   the home
+ * @claims: as the box's own directory says
+ * @id:     of the box
+ *
+ * Whoever deletes these directories, or a link in them, deletes no claim: the boxes have theirs.
+ *
+ * Return: 0; -EEXIST when another box has the name or the range by now; or a negative errno.
+ */
+int claims_restore(const struct home *home, const struct claims *claims, const char *id);
+
+/** claims_restore_all() - the same for every box; 0 or the last negative errno but -EEXIST */
+int claims_restore_all(const struct home *home);
+
+/** claims_read_at() - claims_read() of a box in boxes/, which need not be opened */
+int claims_read_at(int boxes_fd, const char *id, struct claims *ret_claims);
+
 /** claim_release_name() - give up a name when @id still has it; never fails */
 void claim_release_name(const struct home *home, const char *name, const char *id);
 /** claims_release() - give up name and range, those that @id still has; never fails */

@@ -114,12 +114,15 @@ static int check_owner(int fd, const char *path, struct coffer_error *err)
         return home_check_fs((uint64_t)(unsigned long)fs.f_type, path, err);
 }
 
-int home_subdir(const struct home *home, const char *name, int *ret_fd, struct coffer_error *err)
+static int open_subdir(const struct home *home, const char *name, int *ret_fd, bool *made,
+                       struct coffer_error *err)
 {
         int fd = sys_open(home->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 
         if (fd == -ENOENT) {
-                if (mkdirat(home->fd, name, 0700) < 0 && errno != EEXIST)
+                if (mkdirat(home->fd, name, 0700) == 0)
+                        *made = true;
+                else if (errno != EEXIST)
                         return say(err, -errno, "make", home->path, name);
                 fd = sys_open(home->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         }
@@ -127,6 +130,13 @@ int home_subdir(const struct home *home, const char *name, int *ret_fd, struct c
                 return say(err, fd, "open", home->path, name);
         *ret_fd = fd;
         return 0;
+}
+
+int home_subdir(const struct home *home, const char *name, int *ret_fd, struct coffer_error *err)
+{
+        bool made = false;
+
+        return open_subdir(home, name, ret_fd, &made, err);
 }
 
 static int open_top(struct home *home, struct coffer_error *err)
@@ -166,6 +176,7 @@ static int check_path(const char *path, struct coffer_error *err)
 int home_open(const char *path, struct home **ret_home, struct coffer_error *err)
 {
         cleanup_with(home_freep) struct home *home = NULL;
+        bool made_boxes = false, made_claims = false;
         int r;
 
         r = check_path(path, err);
@@ -174,18 +185,19 @@ int home_open(const char *path, struct home **ret_home, struct coffer_error *err
         home = malloc(sizeof(*home));
         if (!home)
                 return error_set(err, -ENOMEM, "open '%s'", path);
-        *home = (struct home){NULL, -EBADF, -EBADF, -EBADF, -EBADF};
+        *home = (struct home){NULL, -EBADF, -EBADF, -EBADF, -EBADF, false};
         home->path = strdup(path);
         if (!home->path)
                 return error_set(err, -ENOMEM, "open '%s'", path);
 
         r = open_top(home, err);
         if (r == 0)
-                r = home_subdir(home, "boxes", &home->boxes_fd, err);
+                r = open_subdir(home, "boxes", &home->boxes_fd, &made_boxes, err);
         if (r == 0)
-                r = home_subdir(home, "names", &home->names_fd, err);
+                r = open_subdir(home, "names", &home->names_fd, &made_claims, err);
         if (r == 0)
-                r = home_subdir(home, "ids", &home->ids_fd, err);
+                r = open_subdir(home, "ids", &home->ids_fd, &made_claims, err);
+        home->unclaimed = made_claims && !made_boxes;
         if (r < 0) {
                 error_kind(err, COFFER_ERROR_HOST);
                 return r;

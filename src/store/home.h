@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -31,6 +32,7 @@ struct coffer_error;
  * @boxes_fd:  owned; boxes/
  * @names_fd:  owned; names/
  * @ids_fd:    owned; ids/
+ * @unclaimed: names/ or ids/ were missing beside a boxes/ that was not
  */
 struct home {
         char *path;
@@ -38,6 +40,7 @@ struct home {
         int boxes_fd;
         int names_fd;
         int ids_fd;
+        bool unclaimed;
 };
 
 /**

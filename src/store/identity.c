@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -20,6 +21,7 @@
 #include "store/file.h"
 
 #define IDENTITY_BYTES_MAX 1024
+#define PIDFS_MAGIC_       0x50494446
 
 enum kind { U32, U64, TEXT, NONCE };
 
@@ -175,6 +177,19 @@ int pid_ns_read(uint64_t *ret_inode)
 
         if (stat("/proc/self/ns/pid", &st) < 0)
                 return -errno;
+        *ret_inode = st.st_ino;
+        return 0;
+}
+
+int process_inode(int pidfd, uint64_t *ret_inode)
+{
+        struct statfs fs;
+        struct stat st;
+
+        if (fstatfs(pidfd, &fs) < 0 || fstat(pidfd, &st) < 0)
+                return -errno;
+        if (fs.f_type != PIDFS_MAGIC_)
+                return -EOPNOTSUPP;
         *ret_inode = st.st_ino;
         return 0;
 }

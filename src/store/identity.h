@@ -72,6 +72,14 @@ int boot_id_read(char ret_boot_id[BOOT_ID_CHARS + 1]);
 /** pid_ns_read() - the inode of the caller's PID namespace; 0 or a negative errno */
 int pid_ns_read(uint64_t *ret_inode);
 /**
+ * process_inode() - the number of a process in pidfs, which no other of this boot gets
+ * @pidfd:     of it
+ * @ret_inode: never 0
+ *
+ * Return: 0, -EOPNOTSUPP before Linux 6.9, or what fstat(2) answers.
+ */
+int process_inode(int pidfd, uint64_t *ret_inode);
+/**
  * process_start_time() - field 22 of /proc/PID/stat
  * @pid:            in the caller's PID namespace
  * @ret_start_time: in clock ticks after boot

@@ -80,6 +80,8 @@ static int get_record(const struct json_value *root, struct box_record *to,
         if (r == 0)
                 r = get_u32(root, "pid", INT32_MAX, &to->pid, err);
         if (r == 0)
+                r = json_get_u64(root, "pid_inode", JSON_OPTIONAL, UINT64_MAX, &to->pid_inode, err);
+        if (r == 0)
                 r = json_get_u64(root, "created_ns", JSON_OPTIONAL, UINT64_MAX, &to->created_ns,
                                  err);
         if (r == 0)

@@ -147,3 +147,36 @@ TEST(one_lock_at_a_time)
         (void)close(dir_fd);
         scratch_end(&s);
 }
+
+/* Deleted, garbage, or a stranger's: the boxes' own directories have the claims. */
+TEST(what_is_missing_in_names_and_ids_is_put_back)
+{
+        static const char id[] = "aaaaaaaaaaaa", other[] = "bbbbbbbbbbbb";
+        struct claims claims = {.name = "web", .index = 7};
+        struct scratch s = scratch_begin();
+        char owner[BOX_ID_CHARS + 1];
+        int fd = scratch_box(&s, id);
+
+        (void)close(scratch_box(&s, other));
+        t_ok(claims_write(fd, &claims));
+        t_ok(claims_restore_all(s.home));
+        t_ok(claim_lookup(s.home, "web", owner));
+        t_str(id, owner);
+        t_true(exists(s.home->ids_fd, "7"));
+
+        t_ok(unlinkat(s.home->names_fd, "web", 0));
+        t_ok(symlinkat("not an id", s.home->names_fd, "web"));
+        t_ok(unlinkat(s.home->ids_fd, "7", 0));
+        t_ok(symlinkat("cccccccccccc", s.home->ids_fd, "7")); /* of a box that is gone */
+        t_ok(claims_restore(s.home, &claims, id));
+        t_ok(claim_lookup(s.home, "web", owner));
+        t_str(id, owner);
+
+        t_ok(unlinkat(s.home->names_fd, "web", 0));
+        t_ok(symlinkat(other, s.home->names_fd, "web"));
+        t_errno(EEXIST, claims_restore(s.home, &claims, id));
+        t_ok(claim_lookup(s.home, "web", owner));
+        t_str(other, owner);
+        (void)close(fd);
+        scratch_end(&s);
+}

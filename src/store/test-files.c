@@ -198,6 +198,7 @@ TEST(a_state_comes_back_as_written)
                 .reason = "shim died",
                 .error = "a \"quoted\"\nline",
                 .pid = 12,
+                .pid_inode = 4294967296,
                 .created_ns = 1,
                 .started_ns = 1700000000123456789U,
                 .finished_ns = 3,

@@ -10,11 +10,14 @@ import sys
 sys.dont_write_bytecode = True  # the checkout may be another user's
 
 from lab import Lab, NotRun
+from life import LIVE, STOPPED, Life
 from peers import PEERS, TRUE
 from report import print_goals, print_group
 
-FULL = {"rounds": 60, "warmup": 2, "rate_rounds": 3, "rate_count": 200, "bytes_rounds": 7, "mib": 256}
-QUICK = {"rounds": 10, "warmup": 1, "rate_rounds": 1, "rate_count": 40, "bytes_rounds": 3, "mib": 64}
+FULL = {"rounds": 60, "warmup": 2, "rate_rounds": 3, "rate_count": 200, "bytes_rounds": 7, "mib": 256,
+        "life_rounds": 20}
+QUICK = {"rounds": 10, "warmup": 1, "rate_rounds": 1, "rate_count": 40, "bytes_rounds": 3, "mib": 64,
+         "life_rounds": 5}
 REST_MS = 25  # performance.md says why
 COUNTS = (1, 10, 50)
 
@@ -149,6 +152,18 @@ class Bench:
                     [("median", "mib_per_s"), ("min", "min_mib_per_s"), ("cpu ms", "cpu_ms")],
                     "mib_per_s", [name])
 
+    def life(self):
+        life = Life(self.lab)
+        try:
+            self.results |= life.measure(self.size["life_rounds"])
+        except (NotRun, OSError, subprocess.CalledProcessError) as e:
+            self.results["life"] = {"coffer": failure(e)}
+        finally:
+            life.tidy()
+        print_group(f"Finding, adopting and stopping boxes, {STOPPED} stopped and {LIVE} live (ms, "
+                    f"{self.size['life_rounds']} rounds)", self.results["life"],
+                    [("p50", "p50_ms"), ("p95", "p95_ms"), ("min", "min_ms")], "p50_ms", ["version"])
+
     def tidy(self):
         self.lab.release()
         for peer in self.peers:
@@ -167,7 +182,7 @@ def join_counts(name, groups):
             **{f"at_{count}": groups[count][name]["pss_kib"] for count in COUNTS}}
 
 
-GROUPS = ("start", "exec", "memory", "rate", "bytes")
+GROUPS = ("start", "exec", "memory", "rate", "bytes", "life")
 
 
 def parse_arguments():

@@ -16,6 +16,9 @@ GOALS = (
      (("must", "bwrap", 0.6), ("aim", "bwrap", 1.0))),
     ("bytes through exec -i ... cat", "bytes", "mib_per_s", ">=",
      (("must", "cat | cat | cat", 0.5),)),
+    ("ps -a over 1,000 stopped, 50 live boxes", "life ps", "p50_ms", "<=", (("must", "version", 10),)),
+    ("adoption of 50 live boxes", "life adopt", "p50_ms", "<=", (("must", "version", 20),)),
+    ("stop, main exits at once", "life stop", "p50_ms", "<=", (("must", "exec", 3),)),
 )
 
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include "base/faultpoint.h"
 #include "base/sys.h"
 #include "engine/ns/launch-parts.h"
+#include "engine/ns/left.h"
 #include "proto/channel.h"
 #include "sandbox/mount.h"
 #include "sandbox/userns.h"
@@ -528,6 +530,14 @@ static int describe(struct launch *l)
 
 /* ------------------------------------------------------------------------------ the table */
 
+static int say_left(const struct engine_box *box, struct coffer_error *err)
+{
+        char names[128];
+
+        ns_left(box, names, sizeof(names));
+        return error_say(err, -EBUSY, COFFER_ERROR_STATE, "%s did not die", names);
+}
+
 static int kill_box(struct engine_box *box, struct coffer_error *err)
 {
         struct ns_data *data = box->data;
@@ -537,7 +547,11 @@ static int kill_box(struct engine_box *box, struct coffer_error *err)
         if (data && data->cgroup.mode != CGROUP_NONE && data->cgroup.v1_fd[CGROUP_FREEZER] >= 0)
                 (void)cgroup_thaw(&data->cgroup, NULL);
         if (box->pidfd >= 0) {
+                struct pollfd p = {.fd = box->pidfd, .events = POLLIN};
+
                 (void)sys_pidfd_send_signal(box->pidfd, SIGKILL);
+                if (poll(&p, 1, KILL_TIMEOUT_MS) <= 0)
+                        return say_left(box, err);
                 (void)child_wait(box->pidfd);
                 close_fd(&box->pidfd);
         }
@@ -650,4 +664,5 @@ const struct engine engine_ns = {
         .thaw = hold_thaw,
         .is_frozen = hold_is_frozen,
         .limit = hold_limit,
+        .left = ns_left,
 };
