@@ -203,13 +203,23 @@ static int fill_start(struct coffer_box *box, uint32_t flags, uint32_t streams, 
         m->image = strdup(spec->image);
         if (!m->created_by || !m->name || !m->image)
                 return -ENOMEM;
-        if (box->created_ns == 0 && meta_read(box->dir_fd, &meta, NULL) == 0)
+        if (!box->fresh) {
+                int r = meta_read(box->dir_fd, &meta, NULL);
+
+                if (r < 0)
+                        return r;
                 box->created_ns = meta.created_ns;
-        box_meta_release(&meta);
+                box->restart = meta.restart; /* it may have changed */
+                box_meta_release(&meta);
+        }
         m->created_ns = box->created_ns;
         if (spec->health.test.count > 0 && !(flags & START_HELPER) &&
             fill_health(spec, &m->health) < 0)
                 return -ENOMEM;
+        if (!(flags & START_HELPER)) {
+                m->restart = box->restart.kind;
+                m->restart_max = box->restart.max_retries;
+        }
         return strv_copy(&m->labels, &spec->labels);
 }
 
