@@ -63,6 +63,27 @@ gone()
         ! kill -0 "$1" 2> /dev/null || grep -q '^State:.*Z' "/proc/$1/status" 2> /dev/null
 }
 
+# kill_shim BOX: with -9; it has let go of everything when this returns
+kill_shim()
+{
+        local pid
+        pid=$(inspected "$1" '{{.Identity.Pid}}')
+        kill -9 "$pid"
+        until_true 10 gone "$pid"
+}
+
+# As after a boot: nothing runs, and the monitor's record is of another one.
+reboot_under()
+{
+        local box identity
+        for box; do
+                identity=$COFFER_HOME/boxes/$(inspected "$box" '{{.Id}}')/identity
+                is_state "$box" exited || kill_shim "$box"
+                [ ! -e "$identity" ] ||
+                        sed -i 's/^boot_id .*/boot_id 00000000-0000-0000-0000-000000000000/' "$identity"
+        done
+}
+
 # ---------------------------------------------------------------- when main ends
 
 @test "on-failure:3 is tried three times more, each after twice the time, and all is told" {
@@ -338,6 +359,138 @@ END
         until_true 10 is_state b exited
         expect_equal "$(told b die | tail -n 1)" \
                 "$( (told b die; told b start) | sort -n | tail -n 1)"
+}
+
+@test "Ctrl-C in the foreground is the end, during a run and between two" {
+        need_program setsid
+        for main in 'exit 3' 'while :; do sleep 0.05; done'; do
+                setsid "$COFFER_BIN_DIR/coffer" run --name b --restart always host -- sh -c "
+                        trap 'exit 4' INT; $main" > /dev/null 2>&1 3>&- &
+                client=$!
+                if [ "$main" = 'exit 3' ]; then
+                        until_true 20 happened b die 1
+                        until_true 20 restarting b 5
+                else
+                        until_true 20 happened b start 1
+                fi
+                kill -INT $client
+                status=0
+                wait $client || status=$?
+                echo "sh -c '$main': status $status"
+                [ "$status" = 3 ] || [ "$status" = 4 ]
+                expect_inspected b '{{.State.Status}} {{.State.ExitCode}}' "exited $status"
+                expect_equal "$(told b die | tail -n 1)" \
+                        "$( (told b die; told b start) | sort -n | tail -n 1)"
+                raw_coffer rm b > /dev/null
+                rm "$COFFER_HOME/events"
+        done
+}
+
+@test "where few files may be opened boxes are started again, too" {
+        ulimit -n 64
+        coffer run --restart on-failure:1 host -- sh -c 'echo up; exit 3'
+        expect_status 3
+        expect_output $'up\nup'
+}
+
+# ---------------------------------------------------------------- after a boot
+
+@test "start --restart starts what its policy names after the monitor's death, and nothing else" {
+        for box in always unless-stopped on-failure no; do
+                raw_coffer run -d --name "$box" --restart "$box" host -- sleep 1000 > /dev/null
+        done
+        raw_coffer run -d --name ended --restart on-failure host -- true > /dev/null
+        raw_coffer create --name created --restart always host -- true > /dev/null
+        raw_coffer run -d --name up --restart always host -- sleep 1000 > /dev/null
+        until_true 20 is_state ended exited
+        for box in always unless-stopped on-failure no; do
+                kill_shim "$box"
+        done
+
+        coffer start --restart
+        expect_status 0
+        expect_output "$(for box in always unless-stopped on-failure; do
+                raw_coffer ps -a -q --filter "name=$box"
+        done)"
+        for box in always unless-stopped on-failure up; do
+                expect_inspected "$box" '{{.State.Status}} {{.RestartCount}}' 'running 0'
+        done
+        expect_inspected no '{{.State.Status}} {{.State.Reason}}' 'exited shim died'
+        expect_inspected ended '{{.State.Status}}' exited
+        expect_inspected created '{{.State.Status}}' created
+        coffer start --restart
+        expect_status 0
+        expect_no_output
+}
+
+@test "after a boot: a box that was stopped comes back with always, not with unless-stopped" {
+        for policy in always unless-stopped on-failure; do
+                raw_coffer run -d --name "$policy-stopped" --restart "$policy" host -- sleep 1000 \
+                        > /dev/null
+                raw_coffer run -d --name "$policy-up" --restart "$policy" host -- sleep 1000 > /dev/null
+                raw_coffer stop -t 0 "$policy-stopped" > /dev/null
+        done
+        reboot_under {always,unless-stopped,on-failure}-{stopped,up}
+        expect_inspected always-up '{{.State.Reason}}' 'host restarted'
+        coffer start --restart
+        expect_status 0
+        for box in always-{stopped,up} unless-stopped-up on-failure-up; do
+                expect_inspected "$box" '{{.State.Status}}' running
+        done
+        for box in unless-stopped-stopped on-failure-stopped; do
+                expect_inspected "$box" '{{.State.Status}}' exited
+        done
+}
+
+@test "start --restart by several at once starts each box once, and none of them fails" {
+        for i in 1 2 3 4 5 6; do
+                raw_coffer run -d --name "b$i" --restart always host -- sleep 1000 > /dev/null
+        done
+        for i in 1 2 3 4 5 6; do kill_shim "b$i"; done
+        for i in 1 2 3 4; do
+                raw_coffer start --restart > "$BATS_TEST_TMPDIR/ids.$i" 2> "$BATS_TEST_TMPDIR/err.$i" 3>&- &
+                pids[i]=$!
+        done
+        for i in 1 2 3 4; do
+                wait "${pids[i]}" || {
+                        cat "$BATS_TEST_TMPDIR/err.$i"
+                        return 1
+                }
+        done
+        expect_equal "$(raw_coffer ps -q | sort)" "$(sort "$BATS_TEST_TMPDIR"/ids.*)"
+        for i in 1 2 3 4 5 6; do expect_equal 2 "$(told "b$i" start | wc -l)"; done
+}
+
+@test "start --restart tries all, says what failed, and then ends with 1" {
+        mkdir "$BATS_TEST_TMPDIR/source"
+        raw_coffer run -d --name bad --restart always -v "$BATS_TEST_TMPDIR/source:/mnt/x" host -- \
+                sleep 1000 > /dev/null
+        raw_coffer run -d --name good --restart always host -- sleep 1000 > /dev/null
+        kill_shim bad
+        kill_shim good
+        rmdir "$BATS_TEST_TMPDIR/source"
+        coffer start --restart
+        expect_status 1
+        expect_output "$(raw_coffer ps -q --filter name=good)"
+        expect_one_line_error
+        expect_in_stderr "$BATS_TEST_TMPDIR/source"
+        # It stays due: the next boot may find its files again.
+        mkdir "$BATS_TEST_TMPDIR/source"
+        coffer start --restart
+        expect_status 0
+        expect_output "$(raw_coffer ps -q --filter name=bad)"
+}
+
+@test "start --restart names no boxes, and start without it must" {
+        for args in '--restart b' '--restart --attach' '--restart -i'; do
+                # shellcheck disable=SC2086 # options and arguments
+                coffer start $args
+                expect_status 2
+                expect_one_line_error
+        done
+        coffer start
+        expect_status 2
+        expect_in_stderr '--restart'
 }
 
 # ---------------------------------------------------------------- the launcher
