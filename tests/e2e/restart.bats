@@ -529,3 +529,35 @@ END
         expect_inspected b '{{.State.Reason}}' 'start failed'
         [[ $(inspected b '{{.State.Error}}') == *launcher* ]]
 }
+
+# ---------------------------------------------------------------- the units
+
+unit()
+{
+        sed "s#@bindir@/coffer#$COFFER_BIN_DIR/coffer#" \
+                "$BATS_TEST_DIRNAME/../../packaging/systemd/$1/coffer-restart.service.in"
+}
+
+# verify KIND: as systemd reads it; prints what it does not like
+verify()
+{
+        local user=
+        [ "$1" = system ] || user=--user
+        XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR timeout 60 systemd-analyze $user --man=no verify \
+                "$BATS_TEST_TMPDIR/$1/coffer-restart.service" 2>&1
+}
+
+@test "systemd has nothing against the units, and would have" {
+        need_program systemd-analyze
+        for kind in system user; do
+                mkdir "$BATS_TEST_TMPDIR/$kind"
+                unit $kind > "$BATS_TEST_TMPDIR/$kind/coffer-restart.service"
+                run verify $kind
+                expect_status 0
+                expect_no_output
+                unit $kind | sed 's/^KillMode=process/KillMod=process/' \
+                        > "$BATS_TEST_TMPDIR/$kind/coffer-restart.service"
+                run verify $kind
+                expect_in_output KillMod
+        done
+}
