@@ -561,3 +561,43 @@ verify()
                 expect_in_output KillMod
         done
 }
+
+# boot_row: state and fix, as doctor sees it from where units of the test's own are
+boot_row()
+{
+        raw_coffer doctor --format '{{.Control}} {{.State}} {{.Fix}}' | grep '^restart-at-boot' || :
+}
+
+@test "doctor says when nothing would start boxes that have a policy" {
+        export XDG_CONFIG_HOME=$BATS_TEST_TMPDIR/config
+        wants=$XDG_CONFIG_HOME/systemd/user/default.target.wants
+        if [ "$(id -u)" = 0 ]; then
+                fix='systemctl enable coffer-restart.service'
+        else
+                fix='systemctl --user enable coffer-restart.service && loginctl enable-linger'
+        fi
+        row=$(boot_row)
+        [ "$row" = 'restart-at-boot off ' ] || skip "the unit of this host is enabled: $row"
+        raw_coffer create --name b host true > /dev/null
+        expect_equal 'restart-at-boot off ' "$(boot_row)"
+        raw_coffer create --name c --restart always host true > /dev/null
+        expect_equal "restart-at-boot off $fix" "$(boot_row)"
+
+        mkdir -p "$wants"
+        ln -s ../coffer-restart.service "$wants"
+        expect_equal "restart-at-boot off $fix" "$(boot_row)" # a link to nothing
+        : > "$wants/../coffer-restart.service"
+        if [ "$(id -u)" = 0 ]; then
+                # Units of users start no boxes of root's; those of the system do.
+                expect_equal "restart-at-boot off $fix" "$(boot_row)"
+                unshare -m --propagation private bash -c '
+                        for dir in /etc/systemd /var/lib; do mount -t tmpfs tmpfs $dir || exit; done
+                        mkdir -p /etc/systemd/system/x.target.wants &&
+                        : > /etc/systemd/system/x.target.wants/coffer-restart.service &&
+                        unset COFFER_HOME HOME && exec "$1" doctor --format "{{.Control}} {{.State}}"' \
+                        - "$COFFER_BIN_DIR/coffer" > "$BATS_TEST_TMPDIR/rows" || :
+                grep -qx 'restart-at-boot enforced' "$BATS_TEST_TMPDIR/rows"
+        else
+                expect_equal 'restart-at-boot degraded loginctl enable-linger' "$(boot_row)"
+        fi
+}
