@@ -94,6 +94,7 @@ COFFER_API const char *coffer_box_name(const struct coffer_box *box);
 
 /* For coffer_start_options.flags */
 #define COFFER_START_FOREGROUND 1u /* the box is stopped when its coffer_process is freed */
+#define COFFER_START_IF_DUE     2u /* only if its restart policy wants it to run; else -ECANCELED */
 
 /**
  * struct coffer_start_options - how to start a box; zero means the default for each member
@@ -123,10 +124,15 @@ struct coffer_start_options {
  *
  * When it fails nothing of the attempt is left, and a box made with "rm" is removed.
  *
+ * With a restart policy main is started again when it has ended, until coffer_box_stop(), SIGKILL
+ * or the stop signal by coffer_box_kill(), or a failing start.  A foreground @ret_process follows
+ * the box through all of that; its exit is the last one.
+ *
  * Context: one thread at a time per @box.  Blocks.
  *
  * Return: 0, or a negative errno:
- *   -EALREADY  it is running (COFFER_ERROR_STATE)
+ *   -EALREADY  it is running, or waits to be started again (COFFER_ERROR_STATE)
+ *   -ECANCELED COFFER_START_IF_DUE was given, and it is not due (COFFER_ERROR_STATE)
  *   -EBUSY     it is held by somebody who cannot be asked
  *   -ENOENT, -EACCES, -ENOEXEC  as coffer_exec_start(), or a volume's source has gone
  *   -EPERM     a control could not be enforced (COFFER_ERROR_CONTROL)
@@ -217,7 +223,7 @@ COFFER_API int coffer_box_kill_begin(struct coffer_box *box, int signal,
                                      struct coffer_call **ret_call, struct coffer_error *err);
 
 /**
- * coffer_box_wait() - wait until main has ended
+ * coffer_box_wait() - wait until main has ended, whether or not it is started again then
  * @box:        the box
  * @timeout_ms: how long
  * @ret_exit:   how it ended; of a box that is not running, how it ended last
@@ -474,6 +480,9 @@ COFFER_API int coffer_box_rename(struct coffer_box *box, const char *name,
  * @pid:         of main in the host's PID namespace; 0 when it does not run
  * @tty:         not 0: main has a terminal
  * @health:      "starting", "healthy" or "unhealthy"; empty without a health check
+ * @restart:     its restart policy: "no", "on-failure:3", …
+ * @due:         not 0: it does not run, has run before, and its restart policy wants it to run:
+ *               COFFER_START_IF_DUE starts it
  *
  * Made by the library only: members may be added at the end.
  */
@@ -492,6 +501,8 @@ struct coffer_box_info {
         pid_t pid;
         uint32_t tty;
         const char *health;
+        const char *restart;
+        uint32_t due;
 };
 
 /**

@@ -14,8 +14,10 @@ static const struct opt start_opts[] = {
         {"attach",        'a', NULL, opt_flag, LAUNCH(attach), "be connected to the box's output"},
         LAUNCH_OPT_DETACH_KEYS,
         {"interactive",           'i', NULL, opt_flag, LAUNCH(interactive), "pass standard input on"},
+        {"restart", 0, NULL, opt_flag, LAUNCH(restart),
+         "start what is to run by its restart policy and does not"},
         LAUNCH_OPT_SIG_PROXY,
-        {0},
+        {0              },
 };
 
 static const struct opt attach_opts[] = {
@@ -81,6 +83,44 @@ static int begin_start(struct coffer_box *box, void *data, struct coffer_call **
         return coffer_box_start_begin(box, NULL, ret_call, err);
 }
 
+/* After a boot, or the death of a monitor: nobody has to know which boxes these are. */
+static int begin_due(struct coffer_box *box, void *data, struct coffer_call **ret_call,
+                     struct coffer_error *err)
+{
+        const struct coffer_start_options start = {.size = sizeof(start),
+                                                   .flags = COFFER_START_IF_DUE};
+
+        return coffer_box_start_begin(box, &start, ret_call, err);
+}
+
+static int start_due(const struct invocation *in)
+{
+        static const struct each_way way = {
+                .begin = begin_due, .may_be_done = true, .missing_is_fine = true};
+        cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
+        cleanup_with(coffer_release) struct coffer_box_info **infos = NULL;
+        cleanup_with(strv_release) struct strv ids = {0};
+        char *none[] = {NULL};
+        struct coffer_error err = {0};
+        size_t count = 0;
+        int status = command_open_home(in, &runtime);
+        int r = 0;
+
+        if (status != 0)
+                return status;
+        if (coffer_box_list(runtime, &infos, &count, &err) < 0)
+                return command_fail(in, &err);
+        /* The newest are first in the list: the oldest box first. */
+        for (size_t i = count; r == 0 && i-- > 0;)
+                if (infos[i]->due)
+                        r = strv_add(&ids, infos[i]->id);
+        if (r < 0) {
+                (void)error_set(&err, r, "list the boxes");
+                return command_fail(in, &err);
+        }
+        return each_of(in, runtime, ids.items ? ids.items : none, &way, NULL);
+}
+
 static int cmd_start(struct invocation *in)
 {
         static const struct each_way way = {.begin = begin_start};
@@ -89,6 +129,13 @@ static int cmd_start(struct invocation *in)
 
         if (!command_begin(in, &l))
                 return in->status;
+        if (l.restart && (in->argc > 0 || l.attach || l.interactive))
+                return command_usage(in, "it starts all boxes that are due, in the background",
+                                     "--restart goes with neither boxes nor --attach");
+        if (l.restart)
+                return start_due(in);
+        if (in->argc == 0)
+                return command_usage(in, "name boxes, or give --restart", "no box was named");
         if (l.attach || l.interactive) {
                 in->carries = true;
                 return start_attached(in, &l);
@@ -131,7 +178,7 @@ const struct command command_start = {
         .args = "BOX [BOX...]",
         .summary = "Start boxes that do not run",
         .opts = start_opts,
-        .min_args = 1,
+        .min_args = 0,
         .max_args = INT_MAX,
         .words = WORDS_IDLE,
         .run = cmd_start,

@@ -95,6 +95,7 @@ static int print_home(struct print *p, char **ret_json, struct coffer_error *err
 {
         cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
         struct probe_result home = {.state = PROBE_ENFORCED}, box = {.state = PROBE_ENFORCED};
+        struct probe_result boot = {0};
         struct coffer_error why = {0};
         int r;
 
@@ -115,7 +116,9 @@ static int print_home(struct print *p, char **ret_json, struct coffer_error *err
         } else {
                 (void)snprintf(box.detail, sizeof(box.detail), "a default box has run");
         }
-        return print_result(p, "box", true, &box, err);
+        r = print_result(p, "box", true, &box, err);
+        probe_boot(runtime, &boot);
+        return r < 0 ? r : print_result(p, "restart-at-boot", false, &boot, err);
 }
 
 static enum probe_state state_of(struct jv row)

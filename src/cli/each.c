@@ -70,12 +70,15 @@ static void wait_for_one(struct job *jobs, size_t count)
 /* Prints or reports the first job and gives back what it holds; returns whether it went well. */
 static bool end(const struct each_way *way, struct job *j)
 {
+        bool idle = way->may_be_done && (j->result == -EALREADY || j->result == -ECANCELED);
         bool good = j->result == 0;
 
         if (good && way->print)
                 way->print(j->reference, j->box, j->call);
         else if (good)
                 (void)puts(j->reference);
+        else if (idle)
+                good = true;
         if (!good) {
                 (void)fflush(stdout); /* in the order in which things happened */
                 command_report(&j->err);

@@ -13,6 +13,8 @@
  * @begin:   begins it; @data is the command's arguments; a call of NULL means that it is done
  * @print:   prints what went well; NULL: the reference as it was given
  * @missing_is_fine: a box that does not exist is reported and no failure, as for rm -f
+ * @may_be_done: -EALREADY and -ECANCELED are neither printed nor a failure: somebody else did it,
+ *           or it is not wanted any more
  */
 struct each_way {
         int (*begin)(struct coffer_box *box, void *data, struct coffer_call **ret_call,
@@ -20,6 +22,7 @@ struct each_way {
         void (*print)(const char *reference, struct coffer_box *box,
                       const struct coffer_call *call);
         bool missing_is_fine;
+        bool may_be_done;
 };
 
 /** each_box() - do it to all boxes that @in->argv names; returns the exit status */

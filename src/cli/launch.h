@@ -17,6 +17,7 @@
  * @detach_keys: --detach-keys
  * @detach:      -d
  * @attach:      start -a
+ * @restart:     start --restart
  * @interactive: start -i
  * @no_stdin:    attach --no-stdin
  * @sig_proxy:   --sig-proxy
@@ -28,6 +29,7 @@ struct launch {
         const char *detach_keys;
         bool detach;
         bool attach;
+        bool restart;
         bool interactive;
         bool no_stdin;
         bool sig_proxy;

@@ -109,27 +109,6 @@ static void probe_userns(struct probe_result *result)
                         fix(result, reasons[i].fix);
 }
 
-/* The caller's name; not by NSS, which a static program would have to load. */
-static void own_name(char *to, size_t size)
-{
-        cleanup_with(buf_release) struct buf b = BUF_INIT(1024 * 1024);
-        char *rest;
-
-        to[0] = '\0';
-        if (buf_read_file(&b, AT_FDCWD, "/etc/passwd") < 0 || !b.data)
-                return;
-        rest = b.data;
-        for (char *line; (line = strsep(&rest, "\n"));) {
-                const char *name = strsep(&line, ":");
-                const char *uid = strsep(&line, ":") ? strsep(&line, ":") : NULL;
-                uint64_t number;
-
-                if (uid && str_to_u64(uid, UINT32_MAX, &number) == 0 && number == getuid() &&
-                    str_copy(to, size, name) == 0)
-                        return;
-        }
-}
-
 /* The longest range of the caller in /etc/subuid or /etc/subgid. */
 static uint64_t subids(const char *path, const char *name)
 {
@@ -180,7 +159,7 @@ static void probe_idmap(struct probe_result *result)
                 say(result, PROBE_ENFORCED, "root: an own range of 65536 ids for each box");
                 return;
         }
-        own_name(name, sizeof(name));
+        host_user_name(name, sizeof(name));
         uids = subids("/etc/subuid", name);
         gids = subids("/etc/subgid", name);
         if (!in_path("newuidmap") || !in_path("newgidmap")) {

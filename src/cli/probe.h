@@ -40,5 +40,17 @@ struct probe {
 /* Ended by a row without a name. */
 extern const struct probe probes[];
 
+struct coffer_runtime;
+
+/**
+ * probe_boot() - would the boxes of this home that have a restart policy come back after a boot?
+ * @runtime: the home
+ * @result:  zero; filled
+ *
+ * In probe-boot.c.  Looks for a unit that is enabled; it is not among the probes, since nothing
+ * but the next boot would try it.
+ */
+void probe_boot(struct coffer_runtime *runtime, struct probe_result *result);
+
 /** probe_state_name() - "enforced", "degraded" or "off" */
 const char *probe_state_name(enum probe_state state);

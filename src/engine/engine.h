@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
+#include "base/cleanup.h"
 #include "proto/messages.h"
 
 struct coffer_error;
@@ -37,10 +39,30 @@ struct engine_box {
         void *data; /* owned by the engine */
 };
 
+#define ENGINE_BOX_INIT                                                 \
+        ((struct engine_box){                                           \
+                .socket_fd = -EBADF,                                    \
+                .pidfd = -EBADF,                                        \
+                .main_pidfd = -EBADF,                                   \
+                .userns_fd = -EBADF,                                    \
+                .pinned_fds = {[0 ... ENGINE_PINNED_MAX - 1] = -EBADF}, \
+        })
+
+/* Lets go of what was kept beyond the death of the box. */
+static inline void engine_box_unpin(struct engine_box *box)
+{
+        close_fd(&box->userns_fd);
+        for (size_t i = 0; i < ENGINE_PINNED_MAX; i++)
+                close_fd(&box->pinned_fds[i]);
+}
+
 /**
  * struct engine - one way of isolating
  * @name:    the posture's `engine` row
- * @launch:  build everything and hand main over; on failure nothing is left
+ * @launch:  build everything and hand main over; on failure nothing is left.  @sibling: for our
+ *           parent, whose child the box becomes; it takes over with @adopt what we send it
+ * @adopt:   complete a box that another process launched: the descriptors are in @box
+ * @forget:  close what we hold of a box that our parent has taken over
  * @kill:    end whatever is left of the box and wait until it is gone, or too long for that
  * @release: after @kill: remove what the engine made outside the box's directory; names what is
  * left
@@ -56,8 +78,10 @@ struct engine_box {
 struct engine {
         const char *name;
         int (*launch)(const char *box_id, int box_dir_fd, int init_exe_fd,
-                      const struct msg_start *start, struct engine_box *ret_box,
+                      const struct msg_start *start, bool sibling, struct engine_box *ret_box,
                       struct coffer_error *err);
+        int (*adopt)(const char *box_id, struct engine_box *box, struct coffer_error *err);
+        void (*forget)(struct engine_box *box);
         int (*kill)(struct engine_box *box, struct coffer_error *err);
         int (*release)(struct engine_box *box, struct coffer_error *err);
         bool (*oom)(const struct engine_box *box);

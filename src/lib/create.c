@@ -403,6 +403,7 @@ static int write_files(struct creation *c)
         c->meta.created_ns = now_ns();
         c->meta.tty = c->spec.tty;
         c->meta.remove = c->spec.remove;
+        (void)restart_parse(c->spec.restart, &c->meta.restart); /* as it was checked */
         c->meta.image = c->spec.image;
         /* By rename or, where nothing is to outlive a power cut, at once: then size 0 is no box. */
         r = FAULT("create.meta");
@@ -436,6 +437,7 @@ static int make_handle(struct creation *c, struct coffer_box **ret_box)
         box->fresh = true;
         box->shim_fd = take_fd(&c->shim_fd);
         box->created_ns = c->meta.created_ns;
+        box->restart = c->meta.restart;
         box->spec = malloc(sizeof(*box->spec));
         if (box->spec) {
                 *box->spec = c->spec;

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "proto/messages.h"
+#include "spec/restart.h"
 #include "spec/spec.h"
 #include "store/home.h"
 
@@ -53,6 +54,7 @@ struct coffer_spec {
  * @spec:    owned; NULL until it is needed
  * @fresh:   made by this handle and never started, so nobody else needs to be asked
  * @created_ns: when it was made; 0: not looked up
+ * @restart: its restart policy when the handle was made, for a fresh box
  */
 struct coffer_box {
         struct coffer_runtime *runtime;
@@ -62,6 +64,7 @@ struct coffer_box {
         struct spec *spec;
         bool fresh;
         uint64_t created_ns;
+        struct restart_policy restart;
         int shim_fd; /* a shim that waits for START, from coffer_box_create(); -1 for none */
 };
 

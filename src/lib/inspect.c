@@ -56,7 +56,7 @@ static void emit_state(struct buf *b, const struct view *v, const struct health_
         };
         const char *status = coffer_state_name(v->state);
         bool running = v->state == COFFER_STATE_RUNNING || v->state == COFFER_STATE_PAUSED ||
-                       v->state == COFFER_STATE_STOPPING;
+                       v->state == COFFER_STATE_STOPPING || v->state == COFFER_STATE_RESTARTING;
 
         for (size_t i = 0; i < ELEMENTS(words); i++)
                 if (words[i].state == v->state)
@@ -92,7 +92,8 @@ static void emit_ulimits(struct buf *b, const struct spec_ulimits *limits)
         emit_close(b, ']');
 }
 
-static void emit_host_config(struct buf *b, const struct spec *s)
+static void emit_host_config(struct buf *b, const struct spec *s,
+                             const struct restart_policy *restart)
 {
         emit_open(b, "HostConfig", '{');
         emit_str(b, "NetworkMode", "none");
@@ -114,8 +115,8 @@ static void emit_host_config(struct buf *b, const struct spec *s)
         emit_strv(b, "AllowDegraded", &s->allow_degraded);
         emit_ulimits(b, &s->ulimits);
         emit_open(b, "RestartPolicy", '{');
-        emit_str(b, "Name", "no");
-        emit_u64(b, "MaximumRetryCount", 0);
+        emit_str(b, "Name", restart_name(restart->kind));
+        emit_u64(b, "MaximumRetryCount", restart->max_retries);
         emit_close(b, '}');
         emit_close(b, '}');
 }
@@ -255,7 +256,7 @@ static void emit_box(struct buf *b, const struct coffer_box *box, const struct v
         emit_str(b, "Name", v->claims.name);
         emit_u64(b, "RestartCount", v->record.restart_count);
         emit_str(b, "Platform", "linux");
-        emit_host_config(b, s);
+        emit_host_config(b, s, &v->meta.restart);
         emit_mounts(b, box);
         emit_config(b, s);
         emit_open(b, "NetworkSettings", '{');
@@ -319,7 +320,8 @@ static void emit_info(struct buf *b, const struct coffer_runtime *rt, const stru
         for (size_t i = 0; i < views->count; i++) {
                 enum coffer_state state = views->items[i]->state;
 
-                running += state == COFFER_STATE_RUNNING || state == COFFER_STATE_STOPPING;
+                running += state == COFFER_STATE_RUNNING || state == COFFER_STATE_STOPPING ||
+                           state == COFFER_STATE_RESTARTING;
                 paused += state == COFFER_STATE_PAUSED;
         }
         emit_open(b, NULL, '{');

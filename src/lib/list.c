@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "lib/pack.h"
+#include "lib/settle.h"
 #include "lib/view.h"
 #include "lib/views.h"
 #include "spec/id.h"
@@ -272,6 +273,9 @@ int views_read(struct coffer_runtime *rt, struct views *ret_views, struct coffer
 
 static struct coffer_box_info *pack_info(struct pack *p, const struct view *v)
 {
+        /* The monitor may hold the lock a moment longer: who starts it waits for that. */
+        bool has_ended = v->state == COFFER_STATE_STOPPED || v->state == COFFER_STATE_FAILED;
+        char restart[RESTART_TEXT_MAX];
         struct coffer_box_info *to = pack_space(p, sizeof(*to));
         struct coffer_box_info info = {
                 .id = pack_str(p, v->id),
@@ -288,8 +292,11 @@ static struct coffer_box_info *pack_info(struct pack *p, const struct view *v)
                 .pid = v->held ? (pid_t)v->record.pid : 0,
                 .tty = v->meta.tty,
                 .health = pack_str(p, v->record.health),
+                .due = has_ended && box_is_due(&v->meta, &v->record),
         };
 
+        restart_format(&v->meta.restart, restart);
+        info.restart = pack_str(p, restart);
         if (to)
                 *to = info;
         return to;

@@ -208,6 +208,10 @@ static int fill_start(struct coffer_box *box, uint32_t flags, uint32_t streams, 
         if (spec->health.test.count > 0 && !(flags & START_HELPER) &&
             fill_health(spec, &m->health) < 0)
                 return -ENOMEM;
+        if (!(flags & START_HELPER)) {
+                m->restart = box->restart.kind;
+                m->restart_max = box->restart.max_retries;
+        }
         return strv_copy(&m->labels, &spec->labels);
 }
 
@@ -223,6 +227,7 @@ static int recall(struct coffer_box *box, struct coffer_error *err)
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
         box->created_ns = meta.created_ns;
+        box->restart = meta.restart;
         return box_apply_updates(box, &meta.updates, err);
 }
 

@@ -261,6 +261,18 @@ int settle_by_id(struct coffer_runtime *runtime, const char *id, struct coffer_e
         return settle_locked(box, ret_exit, err);
 }
 
+bool box_is_due(const struct box_meta *meta, const struct box_record *record)
+{
+        const struct restart_end end = {
+                .exit_code = record->exit_code,
+                .timed_out = record->timed_out,
+                .stop_asked = record->stop_asked,
+                .restarts = record->restart_count,
+        };
+
+        return record->state[0] != '\0' && restart_at_boot(&meta->restart, &end);
+}
+
 int box_remove_now(struct coffer_box *box, bool with_volumes, struct coffer_error *err)
 {
         struct coffer_runtime *rt = box->runtime;

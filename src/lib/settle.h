@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/handle.h"
+#include "store/meta.h"
 #include "store/state.h"
 
 /*
@@ -34,6 +35,13 @@ int settle(struct coffer_box *box, struct box_record *ret_record, struct coffer_
  */
 int settle_by_id(struct coffer_runtime *runtime, const char *id, struct coffer_exit *ret_exit,
                  struct coffer_error *err);
+
+/**
+ * box_is_due() - does the restart policy of a box that does not run want it to?
+ * @meta:   of it
+ * @record: settled; of a box that was never started it is zero, and nothing is due
+ */
+bool box_is_due(const struct box_meta *meta, const struct box_record *record);
 
 /** exit_from_record() - how main ended, by the state of the box */
 void exit_from_record(const struct box_record *record, struct coffer_exit *ret_exit);

@@ -172,13 +172,25 @@ static int restore_claims(struct coffer_call *c)
         return r < 0 ? error_set(&c->error, r, "keep the ids of box %s", c->box->id) : 0;
 }
 
+/* Under the lock: somebody may have started and stopped it since it was looked at. */
+static int check_due(struct coffer_call *c, const struct box_record *record)
+{
+        cleanup_with(box_meta_release) struct box_meta meta = {0};
+        int r = meta_read(c->box->dir_fd, &meta, &c->error);
+
+        if (r < 0 || box_is_due(&meta, record))
+                return r;
+        return error_say(&c->error, -ECANCELED, COFFER_ERROR_STATE,
+                         "the restart policy of box %s does not want it to run", c->box->id);
+}
+
 static int prepare(struct coffer_call *c)
 {
         cleanup_with(box_record_release) struct box_record record = {0};
         cleanup_close int lock_fd = -EBADF;
         int r;
 
-        if (c->box->fresh)
+        if (c->box->fresh && !(c->flags & COFFER_START_IF_DUE))
                 return 0;
         r = request_lock(c, &lock_fd);
         if (r == -EAGAIN)
@@ -196,7 +208,9 @@ static int prepare(struct coffer_call *c)
         }
         if (r == 0)
                 r = settle(c->box, &record, &c->error);
-        return r < 0 ? r : restore_claims(c);
+        if (r == 0)
+                r = restore_claims(c);
+        return r == 0 && c->flags & COFFER_START_IF_DUE ? check_due(c, &record) : r;
 }
 
 /* A box that was to be removed after its run has had it. */
@@ -266,6 +280,12 @@ static int step_started(struct coffer_call *c)
         else
                 r = error_set(&c->error, -EBADMSG, "start box %s", c->box->id);
         frame_release(&f);
+        /* Somebody else is starting it as well, and was faster: then it is not due any more. */
+        if (r == -EBUSY && c->flags & COFFER_START_IF_DUE) {
+                link_reset(&c->link);
+                c->step = step_start;
+                return c->step(c);
+        }
         return r < 0 ? failed(c, r) : 0;
 }
 
@@ -305,7 +325,8 @@ static int check_options(const struct coffer_start_options *options, struct coff
         const uint32_t all = COFFER_STDIN | COFFER_STDOUT | COFFER_STDERR;
 
         REQUIRE(!options || options->size >= sizeof(*options), err);
-        REQUIRE(!options || !(options->flags & ~COFFER_START_FOREGROUND), err);
+        REQUIRE(!options || !(options->flags & ~(COFFER_START_FOREGROUND | COFFER_START_IF_DUE)),
+                err);
         REQUIRE(!options || !(options->streams & ~all), err);
         REQUIRE(!options || (options->rows <= UINT16_MAX && options->columns <= UINT16_MAX), err);
         return 0;
@@ -328,7 +349,9 @@ int coffer_box_start(struct coffer_box *box, const struct coffer_start_options *
         int r;
 
         REQUIRE(box, err);
-        REQUIRE(ret_process || !options || (options->flags == 0 && options->streams == 0), err);
+        REQUIRE(ret_process || !options ||
+                        (!(options->flags & COFFER_START_FOREGROUND) && options->streams == 0),
+                err);
         r = check_options(options, err);
         if (r == 0)
                 r = start_begin(box, options, ret_process != NULL, &c, err);

@@ -93,6 +93,59 @@ TEST(a_foreground_client_learns_that_the_shim_died)
         lab_end(&lab); /* --rm: it is gone */
 }
 
+static void check_due(struct lab *lab, struct coffer_box *box, const char *restart, bool due)
+{
+        const struct coffer_start_options if_due = {.size = sizeof(if_due),
+                                                    .flags = COFFER_START_IF_DUE};
+        struct coffer_box_info *info;
+
+        lab_ok(lab, coffer_box_get_info(box, &info, &lab->err));
+        t_str(restart, info->restart);
+        t_int(due, info->due);
+        coffer_free(info);
+        if (due)
+                lab_ok(lab, coffer_box_start(box, &if_due, LONG_MS, NULL, &lab->err));
+        else
+                t_errno(ECANCELED, coffer_box_start(box, &if_due, LONG_MS, NULL, &lab->err));
+}
+
+TEST(what_is_due_is_what_its_policy_names)
+{
+        static const struct {
+                const char *restart;
+                bool killed;  /* after the shim was: */
+                bool stopped; /* after a client has stopped it */
+        } cases[] = {
+                {"no",             false, false},
+                {"on-failure:2",   true,  false},
+                {"always",         true,  true },
+                {"unless-stopped", true,  false},
+        };
+        const struct coffer_start_options if_due = {.size = sizeof(if_due),
+                                                    .flags = COFFER_START_IF_DUE};
+        struct lab lab = lab_begin();
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                const char *keys[] = {"restart", cases[i].restart, NULL};
+                struct coffer_box *box = lab_box(&lab, "exec sleep 1000", keys);
+                struct coffer_box_info *info;
+
+                t_note("%s", cases[i].restart);
+                check_due(&lab, box, cases[i].restart, false); /* it was never started */
+                lab_ok(&lab, coffer_box_start(box, NULL, LONG_MS, NULL, &lab.err));
+                lab_ok(&lab, coffer_box_get_info(box, &info, &lab.err));
+                t_int(0, info->due);
+                coffer_free(info);
+                t_errno(EALREADY, coffer_box_start(box, &if_due, LONG_MS, NULL, &lab.err));
+                kill_shim(&lab, box);
+                check_due(&lab, box, cases[i].restart, cases[i].killed);
+                lab_ok(&lab, coffer_box_stop(box, SIGKILL, 0, LONG_MS, &lab.err));
+                check_due(&lab, box, cases[i].restart, cases[i].stopped);
+                lab_remove(&lab, box);
+        }
+        lab_end(&lab);
+}
+
 TEST(a_state_that_is_torn_or_of_another_boot_is_settled)
 {
         static const struct {

@@ -113,6 +113,8 @@ static const struct wire_field msg_start_fields[] = {
         U32(msg_start, health.start_period_ms),
         U32(msg_start, health.start_interval_ms),
         U32(msg_start, health.retries),
+        U32(msg_start, restart),
+        U32(msg_start, restart_max),
 };
 const struct wire_table msg_start_table = TABLE(msg_start);
 

@@ -247,6 +247,8 @@ struct msg_start {
         char *image;
         uint64_t created_ns;      /* when the box was made, nanoseconds since 1970 */
         struct msg_health health; /* since 1.1 */
+        uint32_t restart;         /* enum restart_kind of spec/restart.h; since 1.1 */
+        uint32_t restart_max;     /* of on-failure; 0: without end */
 };
 
 struct msg_started {

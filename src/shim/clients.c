@@ -75,10 +75,8 @@ static void answer(struct client *c, int r, const char *what)
                 return;
         }
         (void)error_set(&err, r, "%s box %s", what, c->shim->id);
-        if (r == -ESRCH) {
-                (void)error_say(&err, r, COFFER_ERROR_STATE, "box %s is not running", c->shim->id);
-                error_hint(&err, "`coffer start %s` starts it", c->shim->id);
-        }
+        if (r == -ESRCH)
+                life_say_not_running(c->shim, &err);
         client_send_error(c, &err);
 }
 
@@ -130,6 +128,31 @@ static void on_info(struct client *c, struct frame *f)
         client_send(c, PROTO_INFO, &m, NULL, 0);
 }
 
+/*
+ * Which signals mean that the box is to end, so that no policy may undo it: Docker's, and what a
+ * terminal or a supervisor of processes sends to a foreground client, with which the box ends.
+ */
+static bool means_end(const struct client *c, uint32_t signal)
+{
+        uint32_t stop_signal = c->shim->start.stop_signal;
+
+        return signal == SIGKILL || signal == (stop_signal ? stop_signal : SIGTERM) ||
+               (c->owner && (signal == SIGINT || signal == SIGTERM));
+}
+
+static int signal_main(const struct client *c, uint32_t signal)
+{
+        struct shim *s = c->shim;
+
+        if (s->restarts.policy.kind != RESTART_NO && means_end(c, signal)) {
+                s->record.stop_asked = true;
+                if (restarts_cancel(s) || s->main_exited)
+                        return 0;
+                life_save(s, false);
+        }
+        return life_signal(s, (int)signal);
+}
+
 static void on_signal(struct client *c, struct frame *f)
 {
         struct msg_signal m;
@@ -146,7 +169,7 @@ static void on_signal(struct client *c, struct frame *f)
                 answer(c, execs_signal(c->shim, c, (int)m.signal), "signal a process of");
                 return;
         }
-        r = life_signal(c->shim, (int)m.signal);
+        r = signal_main(c, m.signal);
         if (r == 0)
                 life_event(c->shim, "kill", extra);
         /* As Docker: what is to end a box does so also while it is paused. */
@@ -195,6 +218,8 @@ static void send_started(struct client *c, uint32_t wanted)
                 return;
         }
         count = (size_t)__builtin_popcount(m.stdio);
+        if (c->owner && s->restarts.policy.kind != RESTART_NO)
+                output_keep(s, c);
         client_send(c, PROTO_STARTED, &m, fds, count);
         for (size_t i = 0; i < count; i++)
                 close_fd(&fds[i]);
@@ -209,7 +234,7 @@ static void on_attach(struct client *c, struct frame *f)
                 client_send_error(c, &err);
                 return;
         }
-        if (frame_decode(f, &m) < 0 || c->shim->main_exited || c->shim->record.started_ns == 0) {
+        if (frame_decode(f, &m) < 0 || c->shim->main_exited || !c->shim->started) {
                 answer(c, -ESRCH, "attach to");
                 return;
         }
@@ -451,14 +476,35 @@ void clients_tell_left(struct shim *s, const struct coffer_error *err)
         }
 }
 
-void clients_tell_end(struct shim *s)
+static struct msg_exited how_it_ended(struct shim *s)
 {
-        struct msg_exited m = {
+        return (struct msg_exited){
                 .status = s->record.exit_code,
                 .oom_killed = s->record.oom_killed,
                 .timed_out = s->record.timed_out,
                 .reason = s->record.reason,
         };
+}
+
+void clients_tell_run_end(struct shim *s)
+{
+        struct msg_exited m = how_it_ended(s);
+        struct client *c = s->clients;
+
+        while (c) {
+                struct client *next = c->next;
+
+                if (c->waits && !c->owner)
+                        client_send(c, PROTO_EXITED, &m, NULL, 0);
+                if ((c->waits && !c->owner) || execs_has(s, c))
+                        client_free(c);
+                c = next;
+        }
+}
+
+void clients_tell_end(struct shim *s)
+{
+        struct msg_exited m = how_it_ended(s);
 
         for (struct client *c = s->clients; c; c = c->next)
                 if (c->waits)

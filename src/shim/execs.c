@@ -94,8 +94,7 @@ void execs_start(struct shim *s, struct client *c, const struct frame *f)
                 return;
         }
         if (s->state != BOX_RUNNING) {
-                (void)error_say(&err, -ESRCH, COFFER_ERROR_STATE, "box %s is not running", s->id);
-                error_hint(&err, "`coffer start %s` starts it", s->id);
+                life_say_not_running(s, &err);
                 client_send_error(c, &err);
                 return;
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ static bool is_helper(const struct shim *s)
         return (s->start.flags & START_HELPER) != 0;
 }
 
-static void move(struct shim *s, enum box_event on)
+void life_move(struct shim *s, enum box_event on)
 {
         enum box_state next;
 
@@ -65,8 +66,29 @@ void life_event(struct shim *s, const char *action, const char *const *extra)
 void life_change(struct shim *s, enum box_event on)
 {
         if (on < BOX_EVENT_COUNT)
-                move(s, on);
+                life_move(s, on);
         life_save(s, false);
+}
+
+void life_note_posture(struct shim *s)
+{
+        bool launcher = s->restarts.fd >= 0 && s->start.idmap.kind == IDMAP_USER;
+
+        (void)strv_addf(&s->box.posture,
+                        "shim\toff\tno_new_privs, not dumpable; keeps the caller's other rights%s",
+                        launcher ? "; its launcher may run newuidmap" : "");
+        note_posture(s);
+}
+
+void life_say_not_running(const struct shim *s, struct coffer_error *err)
+{
+        if (s->state == BOX_RESTARTING || (s->between && s->state == BOX_STARTING)) {
+                (void)error_say(err, -ESRCH, COFFER_ERROR_STATE, "box %s is restarting", s->id);
+                error_hint(err, "wait until it is running");
+                return;
+        }
+        (void)error_say(err, -ESRCH, COFFER_ERROR_STATE, "box %s is not running", s->id);
+        error_hint(err, "`coffer start %s` starts it", s->id);
 }
 
 int life_signal(struct shim *s, int signal)
@@ -139,7 +161,7 @@ static void tell_left(void *data)
                         names);
         error_hint(&err, "the box ends when that does; its monitor waits for it");
         (void)snprintf(s->record.error, sizeof(s->record.error), "%s", err.msg);
-        move(s, BOX_EV_STOP);
+        life_move(s, BOX_EV_STOP);
         life_save(s, false);
         clients_tell_left(s, &err);
 }
@@ -149,7 +171,7 @@ uint32_t life_stop_signal(const struct shim *s)
         return s->start.stop_signal ? s->start.stop_signal : SIGTERM;
 }
 
-void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms)
+static void stop_main(struct shim *s, uint32_t signal, uint32_t grace_ms)
 {
         int number = (int)(signal ? signal : life_stop_signal(s));
 
@@ -160,7 +182,7 @@ void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms)
         if (grace_ms == UINT32_MAX)
                 grace_ms = s->start.stop_grace_ms;
         (void)FAULT("stop.signal");
-        move(s, BOX_EV_STOP);
+        life_move(s, BOX_EV_STOP);
         life_save(s, false);
         s->grace_timer = loop_cancel(s->grace_timer);
         if (number == SIGKILL || !main_minds(s, number)) {
@@ -173,13 +195,20 @@ void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms)
                 kill_main(s);
 }
 
+void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms)
+{
+        s->record.stop_asked = true;
+        if (!restarts_cancel(s))
+                stop_main(s, signal, grace_ms);
+}
+
 static void on_timeout(void *data)
 {
         struct shim *s = data;
 
         s->timeout_timer = NULL;
         s->record.timed_out = true;
-        life_stop(s, 0, UINT32_MAX);
+        stop_main(s, 0, UINT32_MAX);
 }
 
 /* ------------------------------------------------------------------------------ removal */
@@ -218,7 +247,9 @@ static void main_started(struct shim *s, struct frame *f)
         (void)FAULT("started.state");
         (void)process_inode(s->box.main_pidfd, &s->record.pid_inode);
         s->record.started_ns = now_ns();
-        move(s, BOX_EV_STARTED);
+        s->restarts.since_ms = loop_now_ms();
+        s->started = true;
+        life_move(s, BOX_EV_STARTED);
         health_begin(s);
         life_save(s, false);
         life_event(s, "start", NULL);
@@ -266,7 +297,7 @@ void life_failed(struct shim *s, const struct coffer_error *err)
         s->record.finished_ns = now_ns();
         (void)snprintf(s->record.reason, sizeof(s->record.reason), "start failed");
         (void)snprintf(s->record.error, sizeof(s->record.error), "%s", err->msg);
-        move(s, BOX_EV_FAIL);
+        life_move(s, BOX_EV_FAIL);
         life_save(s, true);
 }
 
@@ -274,16 +305,18 @@ static void supervisor_died(struct shim *s)
 {
         (void)FAULT("supervisor.gone");
         s->supervisor_io = loop_remove(s->supervisor_io);
+        frame_release(&s->supervisor_reader.frame);
         s->supervisor_gone = true;
         health_end(s);
         if (!s->main_exited) {
                 s->main_exited = true;
                 s->record.exit_code = 137;
+                s->record.finished_ns = now_ns();
                 (void)str_copy(s->record.reason, sizeof(s->record.reason),
                                s->gave_up ? "main did not die" : "supervisor died");
                 output_note(s, LOG_NOTE_CUT);
                 if (!s->gave_up)
-                        move(s, BOX_EV_FAIL);
+                        life_move(s, BOX_EV_FAIL);
         }
         s->timeout_timer = loop_cancel(s->timeout_timer);
         s->grace_timer = loop_cancel(s->grace_timer);
@@ -325,76 +358,97 @@ int life_begin(struct shim *s, struct coffer_error *err)
         r = loop_add(s->loop, s->box.socket_fd, EPOLLIN, on_supervisor, s, &s->supervisor_io);
         if (r < 0)
                 return error_set(err, r, "watch the supervisor");
-        move(s, BOX_EV_START);
+        life_move(s, BOX_EV_START);
         return 0;
 }
 
 /* ------------------------------------------------------------------------------- the end */
 
-static void tell_die(struct shim *s)
+void life_tell_die(struct shim *s)
 {
-        char code[16];
-        const char *extra[] = {"exitCode", code, NULL};
+        uint64_t ran_ms = loop_now_ms() - s->restarts.since_ms;
+        char code[16], seconds[24];
+        const char *extra[] = {"execDuration", seconds, "exitCode", code, NULL};
 
+        if (!s->started)
+                return;
+        s->started = false;
         (void)snprintf(code, sizeof(code), "%u", s->record.exit_code);
+        (void)snprintf(seconds, sizeof(seconds), "%" PRIu64, ran_ms / 1000);
         if (s->record.oom_killed)
                 life_event(s, "oom", NULL);
         life_event(s, "die", extra);
 }
 
-static void finish(struct shim *s)
+int life_end_run(struct shim *s)
 {
         struct coffer_error err = {0};
         int r;
 
         (void)FAULT("finish.begin");
-        s->finished = true;
         hold_lift(s);
+        s->between = true;
+        s->record.pid = 0;
+        if (s->state != BOX_FAILED || s->record.finished_ns == 0)
+                s->record.finished_ns = now_ns();
         s->record.oom_killed = s->engine->oom(&s->box);
         r = s->engine->kill(&s->box, &err);
         if (r == 0)
                 r = s->engine->release(&s->box, &err);
-        output_end(s);
         if (r < 0) {
                 (void)str_copy(s->record.reason, sizeof(s->record.reason),
                                "could not be cleaned up");
                 (void)snprintf(s->record.error, sizeof(s->record.error), "%s", err.msg);
-                move(s, BOX_EV_FAIL);
+                life_move(s, BOX_EV_FAIL);
         }
-        s->record.pid = 0;
-        if (s->state != BOX_FAILED) {
-                s->record.finished_ns = now_ns();
-                move(s, BOX_EV_EXITED);
-        } else if (s->record.finished_ns == 0) {
-                s->record.finished_ns = now_ns();
-        }
-        life_save(s, true);
-        (void)FAULT("finish.events");
-        if (s->record.started_ns)
-                tell_die(s);
-        (void)FAULT("finish.socket");
-        s->listen_io = loop_remove(s->listen_io);
-        close_fd(&s->listen_fd);
-        (void)unlinkat(s->dir_fd, "control.sock", 0);
+        return r;
+}
+
+/* Nobody finds it any more; what is left of a --rm box is disk space. */
+static void bury(struct shim *s)
+{
         if (s->start.flags & START_REMOVE && !s->buried) {
-                r = box_bury(s->home, s->id);
-                s->buried = r == 0;
-                if (r < 0)
+                s->buried = box_bury(s->home, s->id) == 0;
+                if (!s->buried)
                         (void)str_copy(s->record.reason, sizeof(s->record.reason),
                                        "could not be removed");
         }
         if (s->buried)
                 life_event(s, "destroy", NULL);
+}
+
+void life_finish(struct shim *s)
+{
+        s->finished = true;
+        if (!s->between)
+                (void)life_end_run(s);
+        output_end(s);
+        life_move(s, BOX_EV_EXITED);
+        life_save(s, true);
+        (void)FAULT("finish.events");
+        life_tell_die(s);
+        (void)FAULT("finish.socket");
+        s->listen_io = loop_remove(s->listen_io);
+        close_fd(&s->listen_fd);
+        (void)unlinkat(s->dir_fd, "control.sock", 0);
+        bury(s);
+        launcher_end(s);
         clients_tell_end(s);
         (void)FAULT("finish.files");
-        /* What is left is disk space, which the next caller frees if we are killed now. */
+        /* The next caller would do it if we were killed now. */
         if (s->buried)
                 (void)sweep(s);
-        for (size_t i = 0; i < ENGINE_PINNED_MAX; i++)
-                close_fd(&s->box.pinned_fds[i]);
+        engine_box_unpin(&s->box);
         execs_free(s);
         (void)FAULT("finish.lock");
         loop_quit(s->loop);
+}
+
+/* Of the run, and of the box unless its policy starts it again. */
+static void end(struct shim *s)
+{
+        if (!restarts_try(s))
+                life_finish(s);
 }
 
 static void on_gone(void *data, uint32_t events)
@@ -405,7 +459,7 @@ static void on_gone(void *data, uint32_t events)
         s->gone_io = loop_remove(s->gone_io);
         s->gone_timer = loop_cancel(s->gone_timer);
         s->record.error[0] = '\0';
-        finish(s);
+        end(s);
 }
 
 /*
@@ -429,8 +483,8 @@ static bool is_gone(struct shim *s)
 /* The end comes when the supervisor is gone, and with it every process, and all output is read. */
 void life_check_end(struct shim *s)
 {
-        if (s->finished || !s->main_exited || !s->supervisor_gone || s->gone_io)
+        if (s->finished || s->between || !s->main_exited || !s->supervisor_gone || s->gone_io)
                 return;
         if (output_is_drained(s) && is_gone(s))
-                finish(s);
+                end(s);
 }

@@ -80,6 +80,8 @@ static int receive_start(struct shim *s, int *ret_exe_fd, struct coffer_error *e
         if (r == 0)
                 r = wire_decode(s->start.process.data, s->start.process.size, &msg_process_table,
                                 &s->process);
+        if (r == 0)
+                r = restarts_init(s);
         if (r < 0)
                 return error_set(err, r, "read what to start");
         s->dir_fd = frame_take_fd(&f, 0);
@@ -161,7 +163,7 @@ void note_posture(struct shim *s)
 }
 
 /* What is left of our own rights once the box stands; the rest of the stripping needs none. */
-static int strip(struct shim *s, struct coffer_error *err)
+static int strip(struct coffer_error *err)
 {
         int r = FAULT("begin.strip");
 
@@ -170,8 +172,7 @@ static int strip(struct shim *s, struct coffer_error *err)
                 r = -errno;
         if (r < 0)
                 return error_set(err, r, "give up rights");
-        return strv_addf(&s->box.posture,
-                         "shim\toff\tno_new_privs, not dumpable; keeps the caller's other rights");
+        return 0;
 }
 
 static int begin(struct shim *s, struct coffer_error *err)
@@ -185,6 +186,9 @@ static int begin(struct shim *s, struct coffer_error *err)
                 r = own_box(s, err);
         if (r == 0)
                 r = open_log(s, err);
+        s->engine = &engine_ns;
+        if (r == 0 && s->restarts.policy.kind != RESTART_NO)
+                r = launcher_begin(s, exe_fd, err);
         if (r == 0) {
                 r = loop_new(&s->loop);
                 if (r < 0)
@@ -195,14 +199,13 @@ static int begin(struct shim *s, struct coffer_error *err)
         if (r < 0)
                 return r;
 
-        s->engine = &engine_ns;
         s->record.created_ns = s->start.created_ns;
         (void)str_copy(s->record.state, sizeof(s->record.state), box_state_name(BOX_STARTING));
-        r = s->engine->launch(s->id, s->dir_fd, exe_fd, &s->start, &s->box, err);
+        r = s->engine->launch(s->id, s->dir_fd, exe_fd, &s->start, false, &s->box, err);
         if (r == 0)
-                r = strip(s, err);
+                r = strip(err);
         if (r == 0)
-                note_posture(s);
+                life_note_posture(s);
         if (r == 0)
                 r = clients_add(s, SHIM_LAUNCH_FD, true, NULL);
         return r < 0 ? r : life_begin(s, err);
@@ -217,6 +220,7 @@ static void undo(struct shim *s, const struct coffer_error *err)
         s->state = BOX_STARTING;
         life_failed(s, err);
         output_end(s);
+        launcher_end(s);
         if (s->box.data) {
                 (void)s->engine->kill(&s->box, NULL);
                 (void)s->engine->release(&s->box, NULL);
@@ -243,7 +247,9 @@ int main(int argc, char **argv)
         }
         reset_process();
         s->id = argv[1];
-        s->dir_fd = s->lock_fd = s->listen_fd = s->box.userns_fd = -EBADF;
+        s->dir_fd = s->lock_fd = s->listen_fd = -EBADF;
+        s->restarts.fd = s->restarts.pidfd = -EBADF;
+        s->box = ENGINE_BOX_INIT;
         s->next_stream = 1;
         s->state = BOX_CREATED;
         r = identity_of_self(s->id, COFFER_VERSION, &s->identity);

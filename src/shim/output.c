@@ -37,6 +37,7 @@ struct attachment {
         const struct client *client;
         struct flow to[2]; /* its stdout, stderr */
         struct flow in;    /* its stdin, for a terminal */
+        bool lasts;        /* it sees what main writes after a restart, too */
         struct attachment *next;
 };
 
@@ -167,7 +168,7 @@ static void source_close(struct output *o, int i)
         o->io[i] = loop_remove(o->io[i]);
         close_fd(&o->from[i]);
         for (struct attachment *a = o->attachments; a; a = a->next) {
-                if (a->to[i].pending.size == 0)
+                if (a->to[i].pending.size == 0 && !a->lasts)
                         flow_close(&a->to[i]);
         }
 }
@@ -253,6 +254,11 @@ int output_begin(struct shim *s, struct frame *started)
                         continue;
                 r = set_nonblocking(o->from[i]);
         }
+        if (o->tty && o->rows > 0)
+                (void)output_resize(s, o->rows, o->cols);
+        /* Who had it was with the run before. */
+        if (s->record.restart_count > 0 && s->start.flags & START_STDIN_ONCE)
+                close_fd(&o->stdin_fd);
         watch_sources(o);
         return r;
 }
@@ -271,12 +277,13 @@ static void on_input(void *data, uint32_t events)
         n = sys_read(a->in.fd, keys, sizeof(keys));
         if (n == -EAGAIN)
                 return;
-        if (n <= 0 || o->from[0] < 0) {
+        if (n <= 0 || (o->from[0] < 0 && !a->lasts)) {
                 flow_close(&a->in);
                 return;
         }
         /* The line discipline takes 4 KiB; more than that unread is dropped, as by a terminal. */
-        (void)sys_write(o->from[0], keys, (size_t)n);
+        if (o->from[0] >= 0)
+                (void)sys_write(o->from[0], keys, (size_t)n);
 }
 
 static int make_flow(struct shim *s, struct flow *f, bool to_client, loop_io_fn fn, void *data,
@@ -357,6 +364,13 @@ int output_attach(struct shim *s, struct client *c, uint32_t wanted, int ret_fds
         return r;
 }
 
+void output_keep(struct shim *s, const struct client *c)
+{
+        for (struct attachment *a = output_of(s)->attachments; a; a = a->next)
+                if (a->client == c)
+                        a->lasts = true;
+}
+
 void output_detach(struct shim *s, const struct client *c)
 {
         struct attachment *a = output_of(s)->attachments;
@@ -376,8 +390,12 @@ int output_resize(struct shim *s, uint32_t rows, uint32_t cols)
         struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
         struct output *o = output_of(s);
 
-        if (!o->tty || o->from[0] < 0)
+        if (!o->tty)
                 return -ENOTTY;
+        o->rows = rows;
+        o->cols = cols;
+        if (o->from[0] < 0)
+                return s->between ? 0 : -ENOTTY; /* the next run's terminal has it */
         return ioctl(o->from[0], TIOCSWINSZ, &size) < 0 ? -errno : 0;
 }
 
@@ -387,6 +405,7 @@ static void on_linger(void *data)
 {
         struct output *o = data;
 
+        o->linger = NULL;
         while (o->attachments)
                 attachment_free(o->attachments);
         output_note(o->shim, "a reader did not take the last of the output");
@@ -462,16 +481,25 @@ void output_note(struct shim *s, const char *text)
         log_append(o, LOG_NOTE, text, strlen(text));
 }
 
-void output_end(struct shim *s)
+void output_rest(struct shim *s)
 {
         struct output *o = output_of(s);
 
         for (int i = 0; i < 2; i++)
                 if (o->from[i] >= 0)
                         source_close(o, i);
+        o->linger = loop_cancel(o->linger);
+        o->lingering = false;
+        close_fd(&o->stdin_fd);
+}
+
+void output_end(struct shim *s)
+{
+        struct output *o = output_of(s);
+
+        output_rest(s);
         while (o->attachments)
                 attachment_free(o->attachments);
-        close_fd(&o->stdin_fd);
         if (o->log.fd >= 0)
                 box_log_close(&o->log);
         o->logging = false;

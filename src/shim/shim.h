@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "engine/engine.h"
 #include "proto/channel.h"
+#include "spec/restart.h"
 #include "spec/state.h"
 #include "store/health.h"
 #include "store/home.h"
@@ -20,6 +21,8 @@
  *
  *   main.c     argv, lock, identity, START; then the loop
  *   life.c     the box's states: started, stopping, gone
+ *   restarts.c what its restart policy wants when main has ended
+ *   launcher.c the process that starts it again, with the rights that the shim has given up
  *   clients.c  control.sock: requests and who waits for what
  *   execs.c    the further processes that clients asked for
  *   health.c   the one that tells whether the box is well
@@ -65,6 +68,30 @@ struct output {
         bool logging;
         bool lingering; /* main is dead and a reader has not taken all of its output */
         struct loop_timer *linger;
+        uint32_t rows; /* as a client last said; 0: never */
+        uint32_t cols;
+};
+
+/**
+ * struct restarts - the restart policy at work
+ * @policy:   what it says
+ * @delay_ms: the last wait before a start; 0: none yet
+ * @since_ms: when main was last started, as loop_now_ms()
+ * @timer:    until the next start
+ * @fd:       to the launcher; -1: there is none, since the policy is no
+ * @pidfd:    the launcher
+ * @io:       while it is launching
+ * @reader:   of its answer
+ */
+struct restarts {
+        struct restart_policy policy;
+        uint32_t delay_ms;
+        uint64_t since_ms;
+        struct loop_timer *timer;
+        int fd;
+        int pidfd;
+        struct loop_io *io;
+        struct frame_reader reader;
 };
 
 enum health_status { HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
@@ -151,13 +178,16 @@ struct shim {
         struct hold hold;
         enum box_state state;
         struct box_record record;
+        struct restarts restarts;
         struct loop_timer *grace_timer;
         struct loop_timer *timeout_timer;
         struct loop_io *gone_io; /* main and supervisor have ended, and a process is left */
         struct loop_timer *gone_timer;
         bool gave_up; /* main did not die when it was killed */
+        bool started; /* main of this run */
         bool main_exited;
         bool supervisor_gone;
+        bool between; /* the run is over and cleaned up, and no other one has begun */
         bool finished;
         bool buried; /* --rm: it does not exist any more, its files are in the trash */
 };
@@ -166,9 +196,19 @@ struct shim {
 
 /** life_begin() - the box is launched: listen to its supervisor */
 int life_begin(struct shim *s, struct coffer_error *err);
+/** life_note_posture() - what is enforced, into the record, with our own row */
+void life_note_posture(struct shim *s);
+/** life_move() - to the state that an event leads to; where there is none it stays */
+void life_move(struct shim *s, enum box_event on);
 /** life_save() - write state.json, but for helpers; @last: the box has ended */
 void life_save(struct shim *s, bool last);
-/** life_stop() - signal main, then SIGKILL after the grace; UINT32_MAX and 0 mean the box's own */
+/** life_say_not_running() - why nothing can be done in it now, in words */
+void life_say_not_running(const struct shim *s, struct coffer_error *err);
+/**
+ * life_stop() - signal main, then SIGKILL after the grace; UINT32_MAX and 0 mean the box's own
+ *
+ * Somebody wants the box to end: no policy starts it again.
+ */
 void life_stop(struct shim *s, uint32_t signal, uint32_t grace_ms);
 /** life_stop_signal() - what asks main to end when nothing else was said */
 uint32_t life_stop_signal(const struct shim *s);
@@ -176,6 +216,12 @@ uint32_t life_stop_signal(const struct shim *s);
 int life_signal(struct shim *s, int signal);
 /** life_failed() - write down why a start failed, for `inspect`; nothing for --rm and helpers */
 void life_failed(struct shim *s, const struct coffer_error *err);
+/** life_end_run() - kill and clean up what is left of a run, and note how it ended */
+int life_end_run(struct shim *s);
+/** life_tell_die() - the event */
+void life_tell_die(struct shim *s);
+/** life_finish() - the end of the box and of the shim; of the run, too, when it is not over yet */
+void life_finish(struct shim *s);
 /** life_check_end() - called when something that the end waits for has happened */
 void life_check_end(struct shim *s);
 /** life_event() - one line in the home's events; @extra as in struct event */
@@ -215,6 +261,8 @@ void clients_main_started(struct shim *s);
 void clients_start_failed(struct shim *s, const struct coffer_error *err);
 /** clients_tell_left() - to who asked to stop the box: it is not gone, and why */
 void clients_tell_left(struct shim *s, const struct coffer_error *err);
+/** clients_tell_run_end() - EXITED to who waits, but for a foreground client: it follows the box */
+void clients_tell_run_end(struct shim *s);
 /** clients_tell_end() - EXITED to everybody who waits for main; then forget them all */
 void clients_tell_end(struct shim *s);
 /** client_send() - a frame to one client; it is dropped when it does not take it */
@@ -271,6 +319,8 @@ int output_begin(struct shim *s, struct frame *started);
  */
 int output_attach(struct shim *s, struct client *c, uint32_t wanted, int ret_fds[3],
                   uint32_t *ret_mask);
+/** output_keep() - this client stays attached when main is started again */
+void output_keep(struct shim *s, const struct client *c);
 /** output_detach() - a client is gone */
 void output_detach(struct shim *s, const struct client *c);
 int output_resize(struct shim *s, uint32_t rows, uint32_t cols);
@@ -278,4 +328,26 @@ int output_resize(struct shim *s, uint32_t rows, uint32_t cols);
 bool output_is_drained(struct shim *s);
 /** output_note() - a line of coffer's own in the log */
 void output_note(struct shim *s, const char *text);
+/** output_rest() - main is dead and drained, and will be started again */
+void output_rest(struct shim *s);
 void output_end(struct shim *s);
+
+/* ---------------------------------------------------------------------------- restarts.c */
+
+/** restarts_init() - take the policy out of START; 0 or -EBADMSG */
+int restarts_init(struct shim *s);
+/** restarts_try() - the run is over: start it again, if its policy says so; false: it ends */
+bool restarts_try(struct shim *s);
+/** restarts_cancel() - a client wants an end: there is none but ours when no run is; false then */
+bool restarts_cancel(struct shim *s);
+
+/* ---------------------------------------------------------------------------- launcher.c */
+
+/** launcher_begin() - make it; call while we have all rights and no loop; @exe_fd: coffer-init */
+int launcher_begin(struct shim *s, int exe_fd, struct coffer_error *err);
+/** launcher_ask() - begin to launch; restarts.fd becomes readable with the answer */
+int launcher_ask(struct shim *s, struct coffer_error *err);
+/** launcher_hear() - 0 with the new box in @s->box, -EAGAIN, or why there is none */
+int launcher_hear(struct shim *s, struct coffer_error *err);
+/** launcher_end() - end it, if there is one */
+void launcher_end(struct shim *s);

@@ -16,6 +16,7 @@
 #include "spec/caps.h"
 #include "spec/id.h"
 #include "spec/mounts.h"
+#include "spec/restart.h"
 #include "spec/value.h"
 
 #define IMAGE_MAX_BYTES 4096
@@ -458,6 +459,25 @@ static int parse_network(struct spec *s, void *to, const char *value, struct cof
         return 0;
 }
 
+static int parse_restart(struct spec *s, void *to, const char *value, struct coffer_error *err)
+{
+        char text[RESTART_TEXT_MAX];
+        struct restart_policy policy;
+        int r = restart_parse(value, &policy);
+
+        if (r == -EDOM)
+                return value_refuse(err, -EINVAL, "write on-failure:N",
+                                    "only on-failure counts its retries", NULL);
+        if (r == -ERANGE)
+                return value_refuse(err, r, "on-failure alone tries without end",
+                                    "too many retries", NULL);
+        if (r < 0)
+                return value_refuse(err, -EINVAL, "no, on-failure[:N], always or unless-stopped",
+                                    "not a restart policy", NULL);
+        restart_format(&policy, text);
+        return set_text(to, policy.kind == RESTART_NO ? "" : text, err);
+}
+
 static int parse_volume(struct spec *s, void *to, const char *value, struct coffer_error *err)
 {
         return mounts_add_volume(to, value, err);
@@ -541,6 +561,8 @@ static const struct spec_field fields[] = {
         ROW("pids-limit", 0, SET, UPDATE, "NUMBER", pids_max, parse_pids,
             "how many processes there may be, -1 for no limit"),
         ROW("read-only", 0, FLAG, 0, NULL, read_only, parse_flag, "make the root read-only"),
+        ROW("restart", 0, SET, 0, "POLICY", restart, parse_restart,
+            "start main again when it has ended: no, on-failure[:N], always, unless-stopped"),
         ROW("rm", 0, FLAG, 0, NULL, remove, parse_flag, "remove the box when it has stopped"),
         ROW("shm-size", 0, SET, 0, "SIZE", shm_bytes, parse_shm, "size of /dev/shm (64m)"),
         ROW("stop-signal", 0, SET, 0, "SIGNAL", stop_signal, parse_signal,

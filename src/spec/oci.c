@@ -65,6 +65,7 @@ const struct oci_row oci_rows[] = {
         CHECKED("hereDir", OCI_TEXT, here_dir, value_is_path),
         BOOL("openStdin", open_stdin),
         BOOL("remove", remove),
+        TEXT("restart", restart, "restart"),
         BOOL("init", init),
         NUMBER("shmBytes", OCI_U64, shm_bytes, 1, INT64_MAX),
         NUMBER("logMaxBytes", OCI_U64, log_max_bytes, 1, INT64_MAX),

@@ -178,6 +178,8 @@ struct spec_health {
  * @add_host:       owned; "name:address", the address without brackets
  * @health:         see above
  * @allow_degraded: owned; names of controls
+ * @restart:        owned; as restart_format() writes it, NULL for no (it may change later,
+ *                  elsewhere)
  * @here_dir:       owned; the directory for @here; NULL until the library fills in the caller's
  * @created_by:     owned; coffer's version
  * @memory_bytes:   0: no limit
@@ -217,6 +219,7 @@ struct spec {
         struct strv cap_drop;       /* owned */
         struct strv add_host;       /* owned */
         struct strv allow_degraded; /* owned */
+        char *restart;              /* owned */
         char *here_dir;             /* owned */
         char *created_by;           /* owned */
         uint64_t memory_bytes;

@@ -27,7 +27,6 @@ static const struct {
         {BOX_RUNNING,    BOX_EV_EXITED,  BOX_STOPPED   },
         {BOX_STOPPING,   BOX_EV_EXITED,  BOX_STOPPED   },
         {BOX_PAUSED,     BOX_EV_EXITED,  BOX_STOPPED   }, /* killed while frozen */
-        {BOX_RESTARTING, BOX_EV_EXITED,  BOX_RESTARTING},
 
         {BOX_STARTING,   BOX_EV_STOP,    BOX_STOPPING  },
         {BOX_RUNNING,    BOX_EV_STOP,    BOX_STOPPING  },
@@ -39,7 +38,9 @@ static const struct {
         {BOX_PAUSED,     BOX_EV_UNPAUSE, BOX_RUNNING   },
 
         {BOX_RUNNING,    BOX_EV_RESTART, BOX_RESTARTING},
-        {BOX_PAUSED,     BOX_EV_RESTART, BOX_RESTARTING},
+        {BOX_STOPPING,   BOX_EV_RESTART, BOX_RESTARTING}, /* by its time limit */
+        {BOX_PAUSED,     BOX_EV_RESTART, BOX_RESTARTING}, /* killed while frozen */
+        {BOX_FAILED,     BOX_EV_RESTART, BOX_RESTARTING}, /* the supervisor died, the shim lives */
 
         {BOX_STARTING,   BOX_EV_FAIL,    BOX_FAILED    },
         {BOX_RUNNING,    BOX_EV_FAIL,    BOX_FAILED    },

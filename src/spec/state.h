@@ -25,7 +25,7 @@
         X(BOX_EV_EXITED, "exited")   /* main has ended */                                  \
         X(BOX_EV_PAUSE, "pause")                                                           \
         X(BOX_EV_UNPAUSE, "unpause")                                                       \
-        X(BOX_EV_RESTART, "restart") /* main is to end and to be started again */          \
+        X(BOX_EV_RESTART, "restart") /* main has ended; its policy wants it back */          \
         X(BOX_EV_FAIL, "fail")       /* shim or supervisor died, or the start went wrong */
 /* clang-format on */
 

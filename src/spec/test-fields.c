@@ -18,7 +18,7 @@ TEST(rows_are_in_order_and_say_all_that_help_needs)
         size_t count;
 
         fields = spec_fields(&count);
-        t_int(39, count);
+        t_int(40, count);
         for (size_t i = 0; i < count; i++) {
                 t_note("%s", fields[i].key);
                 t_true(i == 0 || strcmp(fields[i - 1].key, fields[i].key) < 0);
@@ -67,6 +67,7 @@ TEST(every_key_sets_its_field)
                 {"network",               "none"                   },
                 {"pids-limit",            "100"                    },
                 {"read-only",             "1"                      },
+                {"restart",               "on-failure:0"           },
                 {"rm",                    ""                       },
                 {"shm-size",              "128m"                   },
                 {"stop-signal",           "INT"                    },
@@ -117,6 +118,8 @@ TEST(every_key_sets_its_field)
         t_str("box-1", s.name);
         t_int(SPEC_NETWORK_NONE, s.network);
         t_int(100, s.pids_max);
+        t_str("on-failure", s.restart);
+        t_ok(spec_set(&s, "restart", "no", NULL)); /* it does not go with rm */
         t_int(128 * 1024 * 1024, s.shm_bytes);
         t_int(2, s.stop_signal);
         t_int(60000, s.stop_grace_ms);
@@ -184,6 +187,25 @@ TEST(the_last_value_counts_where_one_is_kept)
         t_int(0, s.timeout_ms);
         t_ok(spec_set(&s, "shm-size", "0", NULL));
         t_int(64 * 1024 * 1024, s.shm_bytes);
+}
+
+TEST(refuses_what_is_no_restart_policy)
+{
+        static const char *const cases[][2] = {
+                {"yes",           "--restart 'yes': not a restart policy"},
+                {"on-failure:-1", "not a restart policy"                 },
+                {"always:3",      "only on-failure counts"               },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                cleanup_with(spec_release) struct spec s;
+                struct coffer_error err = {0};
+
+                spec_init(&s);
+                t_errno(EINVAL, spec_set(&s, "restart", cases[i][0], &err));
+                t_has(cases[i][1], err.msg);
+                t_true(!s.restart && err.hint[0] != '\0');
+        }
 }
 
 TEST(every_resource_can_be_limited_at_once)
@@ -442,6 +464,8 @@ TEST(options_that_contradict_each_other_are_refused)
                 {{{"here", "rw:/proc/self"}},                                          "own path"              },
                 {{{"here", "ro:/dev"}},                                                "own path"              },
                 {{{"tty", NULL}, {"init", NULL}, {"read-only", NULL}, {"rm", NULL}},   NULL                    },
+                {{{"rm", NULL}, {"restart", "always"}},                                "exclude each other"    },
+                {{{"rm", NULL}, {"restart", "always"}, {"restart", "no"}},             NULL                    },
         };
 
         for (size_t i = 0; i < ELEMENTS(cases); i++) {

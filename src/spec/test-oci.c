@@ -160,6 +160,7 @@ static void check_equal(const struct spec *a, const struct spec *b)
         check_lists(&a->cap_drop, &b->cap_drop);
         check_lists(&a->add_host, &b->add_host);
         check_lists(&a->allow_degraded, &b->allow_degraded);
+        t_str(a->restart, b->restart);
         t_str(a->here_dir, b->here_dir);
         t_str(a->created_by, b->created_by);
         t_true(a->memory_bytes == b->memory_bytes && a->cpu_millis == b->cpu_millis);
@@ -629,6 +630,22 @@ TEST(a_value_out_of_its_bounds_is_refused_with_its_place)
         cleanup_with(spec_release) struct spec s;
 
         fill(&s);
+        check_edits(&s, edits, ELEMENTS(edits));
+}
+
+TEST(a_restart_policy_is_kept_and_must_be_one)
+{
+        static const struct edit edits[] = {
+                {"\"on-failure:3\"", "\"on-failure:x\"", "coffer.restart"},
+                {"\"on-failure:3\"", "\"no\"",           "coffer.restart"},
+                {"\"on-failure:3\"", "3",                "coffer.restart"},
+                {"\"remove\":false", "\"remove\":true",  "--rm"          },
+        };
+        cleanup_with(spec_release) struct spec s;
+
+        fill_least(&s);
+        set(&s, "restart", "on-failure:3");
+        check_round_trip(&s);
         check_edits(&s, edits, ELEMENTS(edits));
 }
 

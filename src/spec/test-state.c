@@ -16,11 +16,11 @@ static const struct {
         {BOX_CREATED,    "s......."},
         {BOX_STARTING,   ".rgd...f"},
         {BOX_RUNNING,    "..gdp.tf"},
-        {BOX_STOPPING,   "..gd...f"},
+        {BOX_STOPPING,   "..gd..tf"},
         {BOX_STOPPED,    "s......."},
         {BOX_PAUSED,     "..gd.rtf"},
-        {BOX_RESTARTING, "s.dt...f"},
-        {BOX_FAILED,     "s......."},
+        {BOX_RESTARTING, "s.d....f"},
+        {BOX_FAILED,     "s.....t."},
 };
 
 TEST(every_pair_leads_where_it_should_or_is_refused)

@@ -82,6 +82,11 @@ static bool health_test_without_form(const struct spec *s)
                                                        !str_eq(test->items[0], "CMD-SHELL")));
 }
 
+static bool restart_of_removed(const struct spec *s)
+{
+        return s->remove && s->restart;
+}
+
 #define RULE(fn, line, advice)                                    \
         {                                                         \
                 .applies = (fn), .text = (line), .hint = (advice) \
@@ -112,6 +117,8 @@ static const struct {
              "give it with --health-cmd"),
         RULE(memory_too_small, "--memory is less than a program needs to start",
              "give at least 6m"),
+        RULE(restart_of_removed, "--rm and --restart exclude each other",
+             "a box that is to be started again must not be removed: leave --rm out"),
 };
 
 static const struct {

@@ -39,6 +39,7 @@ static void append_list(struct buf *to, const char *key, const struct strv *list
 int meta_write(int box_dir_fd, const struct box_meta *meta, unsigned flags)
 {
         cleanup_with(release_buf) struct buf text = BUF_INIT(META_BYTES_MAX);
+        char policy[RESTART_TEXT_MAX];
 
         (void)buf_append_str(&text, "{\"version\":1,\"image\":");
         (void)buf_append_json(&text, meta->image);
@@ -47,6 +48,10 @@ int meta_write(int box_dir_fd, const struct box_meta *meta, unsigned flags)
         (void)buf_printf(&text, ",\"created_ns\":%" PRIu64 ",\"tty\":%s,\"remove\":%s",
                          meta->created_ns, meta->tty ? "true" : "false",
                          meta->remove ? "true" : "false");
+        if (meta->restart.kind != RESTART_NO) {
+                restart_format(&meta->restart, policy);
+                (void)buf_printf(&text, ",\"restart\":\"%s\"", policy);
+        }
         append_list(&text, "labels", &meta->labels);
         append_list(&text, "volumes", &meta->volumes);
         if (meta->updates.count > 0)
@@ -69,6 +74,17 @@ static int get_copy(const struct json_value *root, const char *key, char **ret,
         return *ret ? 0 : -ENOMEM;
 }
 
+static int get_restart(const struct json_value *root, struct restart_policy *to,
+                       struct coffer_error *err)
+{
+        const char *text = NULL;
+        int r = json_get_string(root, "restart", JSON_OPTIONAL, &text, err);
+
+        if (r == 0 && restart_parse(text, to) < 0)
+                r = error_set(err, -EBADMSG, "read the restart policy '%.40s'", text);
+        return r;
+}
+
 static int get_meta(const struct json_value *root, struct box_meta *to, struct coffer_error *err)
 {
         int r = get_copy(root, "image", &to->image, err);
@@ -82,6 +98,8 @@ static int get_meta(const struct json_value *root, struct box_meta *to, struct c
                 r = json_get_bool(root, "tty", JSON_OPTIONAL, &to->tty, err);
         if (r == 0)
                 r = json_get_bool(root, "remove", JSON_OPTIONAL, &to->remove, err);
+        if (r == 0)
+                r = get_restart(root, &to->restart, err);
         if (r == 0)
                 r = json_get_strv(root, "labels", JSON_OPTIONAL, &to->labels, err);
         if (r == 0)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "spec/restart.h"
 
 struct coffer_error;
 
@@ -23,6 +24,7 @@ struct coffer_error;
  * @created_ns: when the box was made
  * @tty:        main has a terminal
  * @remove:     the box is removed when it has stopped
+ * @restart:    the restart policy
  * @labels:     owned; "key=value"
  * @volumes:    owned; names that it mounts
  * @updates:    owned; "option=value" that count instead of what config.json says
@@ -33,6 +35,7 @@ struct box_meta {
         uint64_t created_ns;
         bool tty;
         bool remove;
+        struct restart_policy restart;
         struct strv labels;
         struct strv volumes;
         struct strv updates;

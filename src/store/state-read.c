@@ -97,6 +97,8 @@ static int get_record(const struct json_value *root, struct box_record *to,
         if (r == 0)
                 r = json_get_bool(root, "timed_out", JSON_OPTIONAL, &to->timed_out, err);
         if (r == 0)
+                r = json_get_bool(root, "stop_asked", JSON_OPTIONAL, &to->stop_asked, err);
+        if (r == 0)
                 r = get_u32(root, "restart_count", UINT32_MAX, &to->restart_count, err);
         if (r == 0)
                 r = get_text(root, "health", to->health, sizeof(to->health), err);

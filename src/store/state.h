@@ -31,7 +31,8 @@
  * @exit_code:     of the last run: 0 to 255, or 128 + signal
  * @oom_killed:    the memory limit ended it
  * @timed_out:     --timeout ended it
- * @restart_count: by a restart policy
+ * @stop_asked:    a client asked for the end since it last started the box
+ * @restart_count: by the restart policy, since then
  * @health:        "", or "starting", "healthy", "unhealthy" where there is a health check
  * @posture:       owned; "control\twanted\tstate\tdetail"
  */
@@ -47,6 +48,7 @@ struct box_record {
         uint32_t exit_code;
         bool oom_killed;
         bool timed_out;
+        bool stop_asked;
         uint32_t restart_count;
         char health[12];
         struct strv posture; /* owned */

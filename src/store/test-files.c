@@ -8,6 +8,7 @@
 #include "store/file.h"
 #include "store/health.h"
 #include "store/identity.h"
+#include "store/meta.h"
 #include "store/state.h"
 #include "store/volume.h"
 #include "store/test-store.h"
@@ -205,6 +206,7 @@ TEST(a_state_comes_back_as_written)
                 .exit_code = 137,
                 .oom_killed = true,
                 .timed_out = true,
+                .stop_asked = true,
                 .restart_count = 4,
                 .health = "unhealthy",
         };
@@ -220,6 +222,7 @@ TEST(a_state_comes_back_as_written)
         t_str(a.reason, b.reason);
         t_str(a.error, b.error);
         t_true(a.started_ns == b.started_ns && b.oom_killed && b.timed_out);
+        t_true(b.stop_asked && b.restart_count == 4);
         t_int(137, b.exit_code);
         t_str("unhealthy", b.health);
         t_int(2, b.posture.count);
@@ -227,6 +230,60 @@ TEST(a_state_comes_back_as_written)
         t_str(a.posture.items[1], b.posture.items[1]);
         box_record_release(&a);
         box_record_release(&b);
+        (void)close(fd);
+        scratch_end(&s);
+}
+
+TEST(what_may_change_of_a_box_comes_back_as_written)
+{
+        static char image[] = "host", command[] = "sleep 1";
+        static const struct restart_policy policies[] = {
+                {RESTART_NO,             0},
+                {RESTART_ON_FAILURE,     3},
+                {RESTART_UNLESS_STOPPED, 0},
+        };
+        struct scratch s = scratch_begin();
+        int fd = scratch_box(&s, A);
+
+        for (size_t i = 0; i < ELEMENTS(policies); i++) {
+                struct box_meta a = {.image = image,
+                                     .command = command,
+                                     .created_ns = 7,
+                                     .tty = true,
+                                     .restart = policies[i]};
+                struct box_meta b = {0};
+
+                t_ok(meta_write(fd, &a, 0));
+                t_ok(meta_read(fd, &b, NULL));
+                t_str("host", b.image);
+                t_str("sleep 1", b.command);
+                t_true(b.created_ns == 7 && b.tty && !b.remove);
+                t_int(policies[i].kind, b.restart.kind);
+                t_int(policies[i].max_retries, b.restart.max_retries);
+                box_meta_release(&b);
+        }
+        (void)close(fd);
+        scratch_end(&s);
+}
+
+TEST(a_policy_that_is_none_makes_a_box_unreadable_rather_than_one_that_stays_down)
+{
+        static const char *const bad[] = {"\"never\"", "\"always:3\"", "7"};
+        struct scratch s = scratch_begin();
+        int fd = scratch_box(&s, A);
+
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                struct box_meta meta = {0};
+                char text[200];
+
+                t_note("%s", bad[i]);
+                (void)snprintf(text, sizeof(text),
+                               "{\"version\":1,\"image\":\"host\",\"command\":\"true\","
+                               "\"created_ns\":1,\"restart\":%s}",
+                               bad[i]);
+                t_ok(file_replace(fd, "meta.json", text, strlen(text), 0));
+                t_errno(EBADMSG, meta_read(fd, &meta, NULL));
+        }
         (void)close(fd);
         scratch_end(&s);
 }

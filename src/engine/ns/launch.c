@@ -38,6 +38,7 @@ struct launch {
         int box_dir_fd;
         int init_exe_fd;
         const struct msg_start *start;
+        bool sibling;
         struct msg_setup setup;
         struct engine_box *box;
         struct ns_data *data;
@@ -292,8 +293,13 @@ static pid_t clone_into(struct launch *l, int cgroup_fd)
                 .exit_signal = SIGCHLD,
                 .cgroup = (uint64_t)cgroup_fd,
         };
-        pid_t pid = sys_clone3(&args);
+        pid_t pid;
 
+        if (l->sibling) { /* its exit signal is that of ours */
+                args.flags |= CLONE_PARENT;
+                args.exit_signal = 0;
+        }
+        pid = sys_clone3(&args);
         if (pid == 0)
                 run_init(l);
         return pid;
@@ -302,11 +308,12 @@ static pid_t clone_into(struct launch *l, int cgroup_fd)
 static pid_t clone_sharing(struct launch *l)
 {
         static _Alignas(16) char stack[INIT_STACK_BYTES];
+        int parent = l->sibling ? CLONE_PARENT : 0;
         pid_t pid;
 
         l->shares_memory = true;
         pid = clone(enter_init, stack + sizeof(stack),
-                    NAMESPACES | CLONE_VM | CLONE_PIDFD | SIGCHLD, l, &l->box->pidfd);
+                    NAMESPACES | CLONE_VM | CLONE_PIDFD | parent | SIGCHLD, l, &l->box->pidfd);
         return pid < 0 ? -errno : pid;
 }
 
@@ -552,7 +559,7 @@ static int kill_box(struct engine_box *box, struct coffer_error *err)
                 (void)sys_pidfd_send_signal(box->pidfd, SIGKILL);
                 if (poll(&p, 1, KILL_TIMEOUT_MS) <= 0)
                         return say_left(box, err);
-                (void)child_wait(box->pidfd);
+                (void)child_wait(box->pidfd); /* a sibling of ours is its parent's to reap */
                 close_fd(&box->pidfd);
         }
         if (r < 0)
@@ -607,21 +614,16 @@ static const struct {
 FAULT_STEPS(shim, "launch", steps, what);
 
 static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
-                  const struct msg_start *start, struct engine_box *ret_box,
+                  const struct msg_start *start, bool sibling, struct engine_box *ret_box,
                   struct coffer_error *err)
 {
-        struct engine_box box = {
-                .socket_fd = -EBADF,
-                .pidfd = -EBADF,
-                .main_pidfd = -EBADF,
-                .userns_fd = -EBADF,
-                .pinned_fds = {-EBADF, -EBADF, -EBADF, -EBADF},
-        };
+        struct engine_box box = ENGINE_BOX_INIT;
         struct launch l = {
                 .box_id = box_id,
                 .box_dir_fd = box_dir_fd,
                 .init_exe_fd = init_exe_fd,
                 .start = start,
+                .sibling = sibling,
                 .box = &box,
                 .err = err,
         };
@@ -645,18 +647,46 @@ static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
         if (r < 0) {
                 (void)kill_box(&box, NULL);
                 (void)release_box(&box, NULL);
-                close_fd(&box.userns_fd);
-                for (size_t i = 0; i < ENGINE_PINNED_MAX; i++)
-                        close_fd(&box.pinned_fds[i]);
+                engine_box_unpin(&box);
                 return r;
         }
         *ret_box = box;
         return 0;
 }
 
+static int adopt(const char *box_id, struct engine_box *box, struct coffer_error *err)
+{
+        struct ns_data *data = calloc(1, sizeof(*data));
+        int r = data ? cgroup_open(box_id, &data->cgroup, err)
+                     : error_set(err, -ENOMEM, "take over the box");
+
+        if (r < 0) {
+                free(data);
+                return r;
+        }
+        box->data = data;
+        return 0;
+}
+
+static void forget(struct engine_box *box)
+{
+        struct ns_data *data = box->data;
+
+        cgroup_release(&data->cgroup);
+        free(data);
+        box->data = NULL;
+        close_fd(&box->socket_fd);
+        close_fd(&box->pidfd);
+        close_fd(&box->main_pidfd);
+        engine_box_unpin(box);
+        strv_release(&box->posture);
+}
+
 const struct engine engine_ns = {
         .name = "ns",
         .launch = launch,
+        .adopt = adopt,
+        .forget = forget,
         .kill = kill_box,
         .release = release_box,
         .oom = oom,
