@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* docker-credential-NAME: a program of the user's that keeps credentials elsewhere. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -73,10 +74,10 @@ static int read_all(int fd, struct buf *out)
 int helper_run(const char *name, const char *verb, const char *input, size_t size, struct buf *out,
                struct coffer_error *err)
 {
-        cleanup_close int ours = -EBADF, theirs = -EBADF;
+        cleanup_close int ours = -EBADF, theirs = -EBADF, from = -EBADF, to = -EBADF;
         char program[CREDENTIAL_HELPER_MAX + 32], path[PATH_MAX], argument[16];
         char *const argv[] = {program, argument, NULL};
-        int pair[2], r;
+        int pair[2], ends[2], r;
 
         (void)snprintf(program, sizeof(program), "docker-credential-%s", name);
         (void)snprintf(argument, sizeof(argument), "%s", verb);
@@ -86,23 +87,28 @@ int helper_run(const char *name, const char *verb, const char *input, size_t siz
                 error_hint(err, "install it, or take it out of the file that names it");
                 return r;
         }
-        /* A socket: half of it is closed to tell the end of the input. */
+        /* To it a socket, which raises no SIGPIPE; from it a pipe, whose end is no reset. */
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set(err, -errno, "make a socket pair");
         ours = pair[0];
         theirs = pair[1];
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return error_set(err, -errno, "make a pipe");
+        from = ends[0];
+        to = ends[1];
         r = child_spawn_orphan(&(const struct child_spec){
                 .path = path,
                 .argv = argv,
                 .envp = environ,
-                .stdio = {theirs, theirs, -1},
+                .stdio = {theirs, to, -1},
         });
         if (r < 0)
                 return error_set(err, r, "start '%s'", path);
         close_fd(&theirs);
-        if (send(ours, input, size, MSG_NOSIGNAL) != (ssize_t)size)
-                r = -EPIPE; /* it has ended already; what it said is there all the same */
-        (void)shutdown(ours, SHUT_WR);
-        r = read_all(ours, out);
+        close_fd(&to);
+        /* When it has ended already, what it said is there all the same. */
+        (void)send(ours, input, size, MSG_NOSIGNAL);
+        close_fd(&ours);
+        r = read_all(from, out);
         return r < 0 ? error_set(err, r, "ask '%s'", program) : 0;
 }

@@ -324,11 +324,14 @@ class DockerRegistry:
         raise AssertionError("docker-registry did not start: " + open(top + "/log").read())
 
     def push(self, source, name, credential=None):
+        with open(self.top + "/auth.json", "w") as f:
+            f.write("{}")  # its own would be one of the host's
         r = subprocess.run(["skopeo", "--insecure-policy", "copy", "--all",
                             "--dest-tls-verify=false", *(["--dest-creds", credential] if credential
                                                          else []),
                             source, f"docker://{self.host}/{name}"], capture_output=True, text=True,
-                           env={**os.environ, "HOME": self.top}, stdin=subprocess.DEVNULL)
+                           env={**os.environ, "HOME": self.top,
+                                                "REGISTRY_AUTH_FILE": self.top + "/auth.json"}, stdin=subprocess.DEVNULL)
         check(r.returncode == 0, f"skopeo: {r.stderr}")
 
     def close(self):
