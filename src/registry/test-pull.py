@@ -427,6 +427,112 @@ def blob_stores_do_not_see_the_credential(scratch):
     check(not any("Authorization" in h for _, _, h in store.log), "and it saw no credential")
 
 
+# ---------------------------------------------------------------- the store
+
+def images_are_listed_tagged_and_removed(scratch):
+    shared = tar_of({"shared": os.urandom(2000)})
+    one, two = runnable(shared), runnable(shared, tar_of({"two": b"2"}))
+    server = Server({("app", "1"): one, ("app", "2"): two})
+    home = Home(scratch, **insecure(server))
+    name = server.host + "/app"
+    home.good("pull", "-q", name + ":1")
+    home.good("pull", "-q", name + ":2")
+    out = home.good("images", "--format", "{{.Repository}} {{.Tag}} {{.ID}}").splitlines()
+    check(out == [f"{name} 1 {one.config[7:19]}", f"{name} 2 {two.config[7:19]}"], f"{out}")
+    check("REPOSITORY" in home.good("images") and "2 years ago" in home.good("images"), "a table")
+    check(home.good("images", "-q", name + ":2") == two.config[7:19] + "\n", "one of them")
+    seen = record(home, one.config[7:15])
+    check(seen["Id"] == one.config and seen["RepoTags"] == [name + ":1"], f"{seen}")
+    check(seen["Created"] == "2024-02-03T04:05:06Z" and seen["Config"]["Cmd"] == ["/bin/true"],
+          f"{seen}")
+    home.good("tag", name + ":1", "mine:x")
+    home.good("run", "--rm", "--pull", "never", "mine:x", "/bin/true")
+    home.good("run", "--rm", one.config[7:19], "/bin/true")
+    home.bad("tag", name + ":1", "Mine", says="can be none", status=2)
+    home.bad("tag", "nosuch", "mine", says="no image")
+    check(home.good("rmi", name + ":1") == f"Untagged: {name}:1\n", "it has another name")
+    box = home.good("create", "mine:x", "/bin/true").strip()
+    err = home.bad("rmi", "mine:x", says=box[:12])
+    check("--force" in err, err)
+    layers = set(home.layers())
+    home.good("rmi", "-f", "mine:x")
+    check(set(home.layers()) == layers, "the box keeps its layers")
+    home.good("start", box)
+    check(home.good("wait", box) == "0\n", "and runs")
+    home.good("rm", box)
+    home.good("rmi", name + ":2")
+    home.bad("rmi", name + ":2", says="no image")
+    home.good("rmi", "-f", name + ":2")
+    check(home.good("images", "-q") == "", "none is left")
+    home.good("image", "prune", "-f")
+    check(not home.layers() and not home.blobs(), "and nothing of any")
+    home.nothing_half_done()
+    home.bad("image", "prune", says="--force", status=2)
+
+
+def nothing_is_thrown_away_under_a_pull(scratch):
+    image = runnable(tar_of({"big": os.urandom(100000)}))
+    asked, go = threading.Event(), threading.Event()
+
+    def hook(h):
+        if h.path.endswith(image.layers[1]):
+            asked.set()
+            go.wait(20)
+        return False
+    server = Server({("app", "1"): image, ("app", "2"): runnable()}, hook=hook)
+    home, name = Home(scratch, **insecure(server)), server.host + "/app"
+    home.good("pull", "-q", name + ":2")
+    pull = home.start("pull", "-q", name + ":1")
+    try:
+        check(asked.wait(20), "the second layer is asked for, the first is shared")
+        home.bad("image", "prune", "-f", says="right now")
+        check(home.good("rmi", name + ":2") == f"Untagged: {name}:2\n", "the name goes at once")
+    finally:
+        go.set()
+        out, err = pull.communicate(timeout=30)
+    check(pull.returncode == 0, err)
+    home.good("run", "--rm", name + ":1", "/bin/true")
+    check("<none>" in home.good("images"), "the bytes wait")
+    home.good("image", "prune", "-f")
+    check("<none>" not in home.good("images"), "for prune")
+    home.good("run", "--rm", name + ":1", "/bin/true")
+
+
+def a_lost_record_and_a_lost_layer_are_made_anew(scratch):
+    server = Server({("app", "1"): runnable()})
+    home = Home(scratch, **insecure(server))
+    home.good("pull", "-q", server.host + "/app:1")
+    records = home.path + "/images/records"
+    for name in os.listdir(records):
+        with open(f"{records}/{name}", "r+b") as f:
+            f.write(b"\0\0\0\0")
+    home.good("run", "--rm", "--pull", "never", server.host + "/app:1", "/bin/true")
+    for name in os.listdir(records):
+        os.unlink(f"{records}/{name}")
+    home.good("run", "--rm", "--pull", "never", server.host + "/app:1", "/bin/true")
+    for name in home.layers():
+        os.rename(f"{home.path}/images/layers/{name}", f"{home.path}/images/tmp/{name}")
+    home.good("run", "--rm", "--pull", "never", server.host + "/app:1", "/bin/true")
+    blob = f"{home.path}/images/blobs/sha256/{json.loads(read_blob(home))['layers'][0]['digest'][7:]}"
+    with open(blob, "r+b") as f:
+        f.write(b"rotten")
+    for name in home.layers():
+        os.rename(f"{home.path}/images/layers/{name}", f"{home.path}/images/tmp/{name}")
+    home.bad("run", "--rm", "--pull", "never", server.host + "/app:1", "/bin/true", says="",
+             status=125)
+    home.good("pull", server.host + "/app:1")
+    home.good("run", "--rm", server.host + "/app:1", "/bin/true")
+
+
+def read_blob(home):
+    for name in home.blobs():
+        with open(f"{home.path}/images/blobs/sha256/{name}", "rb") as f:
+            text = f.read()
+        if b'"layers": [' in text and b"schemaVersion" in text:
+            return text
+    raise AssertionError("there is no manifest")
+
+
 def progress_is_told_to_programs(scratch):
     server = Server({("app", "1"): runnable()})
     home = Home(scratch, **insecure(server))
@@ -506,6 +612,9 @@ run_tests([
     what_ends_early_is_tried_again_from_there,
     busy_servers_are_waited_for,
     blob_stores_do_not_see_the_credential,
+    images_are_listed_tagged_and_removed,
+    nothing_is_thrown_away_under_a_pull,
+    a_lost_record_and_a_lost_layer_are_made_anew,
     progress_is_told_to_programs,
     the_program_has_nothing_but_sockets,
 ])
