@@ -197,15 +197,17 @@ static const struct {
         CURLcode code;
         const char *hint;
 } lasting[] = {
+        {CURLE_COULDNT_RESOLVE_HOST,     "check its name, and that this machine has a network"},
+        {CURLE_COULDNT_RESOLVE_PROXY,    "check https_proxy and http_proxy"                   },
         {CURLE_PEER_FAILED_VERIFICATION,
-         "put its CA into /etc/coffer/certs.d/HOST/ca.crt, or into the system's certificates"},
-        {CURLE_SSL_CACERT_BADFILE,       NULL                                                },
+         "put its CA into /etc/coffer/certs.d/HOST/ca.crt, or into the system's certificates" },
+        {CURLE_SSL_CACERT_BADFILE,       NULL                                                 },
         {CURLE_SSL_CONNECT_ERROR,
-         "when it speaks plain HTTP, list it: COFFER_INSECURE_REGISTRIES=HOST:PORT"          },
-        {CURLE_UNSUPPORTED_PROTOCOL,     NULL                                                },
-        {CURLE_URL_MALFORMAT,            NULL                                                },
-        {CURLE_OUT_OF_MEMORY,            NULL                                                },
-        {CURLE_LOGIN_DENIED,             NULL                                                },
+         "when it speaks plain HTTP, list it: COFFER_INSECURE_REGISTRIES=HOST:PORT"           },
+        {CURLE_UNSUPPORTED_PROTOCOL,     NULL                                                 },
+        {CURLE_URL_MALFORMAT,            NULL                                                 },
+        {CURLE_OUT_OF_MEMORY,            NULL                                                 },
+        {CURLE_LOGIN_DENIED,             NULL                                                 },
 };
 
 int request_failure(const struct request *request, CURLcode code, const char *detail,
