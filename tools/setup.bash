@@ -4,7 +4,8 @@
 
 # What it takes to build, and to build and run in a box.
 build_packages=(gcc libc6-dev linux-libc-dev meson ninja-build pkg-config python3 musl-tools
-        libseccomp-dev libjansson-dev libssl-dev libzstd-dev libisal-dev scdoc)
+        libseccomp-dev libjansson-dev libssl-dev libzstd-dev libisal-dev libcurl4-openssl-dev
+        libinih-dev scdoc)
 run_packages=(uidmap)
 
 sudo=()

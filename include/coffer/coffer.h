@@ -32,6 +32,7 @@
 #include <coffer/copy.h>
 #include <coffer/event.h>
 #include <coffer/volume.h>
+#include <coffer/image.h>
 
 #ifdef __cplusplus
 extern "C" {

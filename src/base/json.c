@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 
 /* Longest place that an error names; a longer one is cut. */
@@ -353,4 +354,21 @@ int json_get_strv(const struct json_value *object, const char *key, enum json_ne
         struct json_value value = json_member(object, key);
 
         return json_to_strv(&value, need, to, err);
+}
+
+static int append_text(const char *text, size_t size, void *to)
+{
+        return buf_append(to, text, size) < 0 ? -1 : 0;
+}
+
+int json_write(const struct json_value *value, unsigned indent, struct buf *to)
+{
+        size_t flags = JSON_ENCODE_ANY | JSON_PRESERVE_ORDER |
+                       (indent ? JSON_INDENT(indent) : JSON_COMPACT);
+
+        if (!value->node)
+                return buf_append_str(to, "null");
+        if (json_dump_callback(value->node, append_text, to, flags) < 0)
+                return to->failed < 0 ? to->failed : -ENOMEM;
+        return 0;
 }

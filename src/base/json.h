@@ -28,6 +28,7 @@
  */
 
 struct json_t; /* jansson's */
+struct buf;
 
 /**
  * struct json_limits - what a text may be
@@ -120,6 +121,15 @@ int json_to_u64(const struct json_value *value, enum json_need need, uint64_t ma
 /** json_to_strv() - an array of strings, appended to @to */
 int json_to_strv(const struct json_value *value, enum json_need need, struct strv *to,
                  struct coffer_error *err);
+/** json_write() - append the text of a value and of all below it, members in their order
+ * @value:  what
+ * @indent: blanks a level, at most 31; 0: all on one line
+ * @to:     where
+ *
+ * Return: 0, -E2BIG or -ENOMEM.
+ */
+int json_write(const struct json_value *value, unsigned indent, struct buf *to);
+
 /** json_only() - refuse members of an object that are not in @known
  * @value: an object; anything else passes
  * @known: names, ended by NULL

@@ -21,6 +21,9 @@ static const struct opt run_opts[] = {
         {"detach",          'd', NULL, opt_flag, LAUNCH(detach), "print the id and return at once"},
         LAUNCH_OPT_DETACH_KEYS,
         LAUNCH_OPT_ENV_FILE,
+        LAUNCH_OPT_PLATFORM,
+        LAUNCH_OPT_PULL,
+        LAUNCH_OPT_QUIET,
         LAUNCH_OPT_SIG_PROXY,
         {0},
 };
@@ -29,6 +32,9 @@ static const struct opt create_opts[] = {
         {"cidfile", 0, "FILE", opt_string, LAUNCH(cidfile),
          "write the id of the box to a new file"},
         LAUNCH_OPT_ENV_FILE,
+        LAUNCH_OPT_PLATFORM,
+        LAUNCH_OPT_PULL,
+        LAUNCH_OPT_QUIET,
         {0  },
 };
 
@@ -89,10 +95,13 @@ static void take_back(struct making *m)
 static int make(struct making *m)
 {
         cleanup_with(coffer_spec_freep) struct coffer_spec *spec = NULL;
+        struct coffer_pull_result pulled;
         struct coffer_error err = {0};
         int r;
 
         r = launch_spec(m->l, m->in->argv + 1, &spec, &err);
+        if (r == 0)
+                r = pulling_check(&m->l->pull, &err);
         if (r == 0)
                 r = coffer_spec_set_image(spec, m->in->argv[0], &err);
         if (r < 0)
@@ -104,7 +113,9 @@ static int make(struct making *m)
         r = open_cidfile(m, &err);
         if (r < 0)
                 return command_fail(m->in, &err);
-        r = coffer_box_create(m->runtime, spec, &m->box, &err);
+        r = pulling_run(m->runtime, m->in->argv[0], &m->l->pull, &pulled, &err);
+        if (r == 0)
+                r = coffer_box_create(m->runtime, spec, &m->box, &err);
         if (r == 0)
                 r = write_cidfile(m, &err);
         if (r == 0)

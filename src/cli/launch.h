@@ -7,6 +7,7 @@
  */
 
 #include "cli/command.h"
+#include "cli/pulling.h"
 #include "cli/session.h"
 
 /**
@@ -21,6 +22,7 @@
  * @interactive: start -i
  * @no_stdin:    attach --no-stdin
  * @sig_proxy:   --sig-proxy
+ * @pull:        --pull, --platform and -q of run and create
  */
 struct launch {
         struct opt_pairs spec;
@@ -33,6 +35,7 @@ struct launch {
         bool interactive;
         bool no_stdin;
         bool sig_proxy;
+        struct pull_args pull;
 };
 
 #define LAUNCH_INIT   ((struct launch){.sig_proxy = true, .detach_keys = KEYS_DEFAULT})
@@ -49,6 +52,21 @@ struct launch {
         {                                                                           \
                 "env-file", 0, "FILE", opt_list, LAUNCH(env_files),                 \
                         "set environment variables from a file of NAME=value lines" \
+        }
+#define LAUNCH_OPT_PLATFORM                                                   \
+        {                                                                     \
+                "platform", 0, "PLATFORM", opt_string, LAUNCH(pull.platform), \
+                        "pull the image for OS/ARCHITECTURE[/VARIANT]"        \
+        }
+#define LAUNCH_OPT_PULL                                                                    \
+        {                                                                                  \
+                "pull", 0, "POLICY", opt_string, LAUNCH(pull.policy),                      \
+                        "ask the registry always, for a newer one, when missing, or never" \
+        }
+#define LAUNCH_OPT_QUIET                                          \
+        {                                                         \
+                "quiet", 'q', NULL, opt_flag, LAUNCH(pull.quiet), \
+                        "say nothing while the image is pulled"   \
         }
 #define LAUNCH_OPT_SIG_PROXY                                            \
         {                                                               \

@@ -23,6 +23,7 @@ struct blob; /* a row of the table */
 struct blobs {
         int fd; /* borrowed */
         bool archive;
+        bool incomplete;   /* of the caller's: layers may be missing */
         struct blob *rows; /* owned */
         size_t count, capacity;
         struct buf names;

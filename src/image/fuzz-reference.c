@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 fuzz_assert(err.kind == COFFER_ERROR_USAGE && err.msg[0] != '\0');
         } else {
                 fuzz_assert((ref.path[0] == '\0') == (ref.form == REFERENCE_HOST));
-                fuzz_assert(ref.form == REFERENCE_DIR || !strchr(ref.path, ':'));
+                fuzz_assert(ref.form == REFERENCE_DIR || ref.form == REFERENCE_NAME ||
+                            !strchr(ref.path, ':'));
                 fuzz_assert(strlen(ref.path) + strlen(ref.tag) <= size);
         }
         free(text);

@@ -17,6 +17,10 @@ void image_config_release(struct image_config *config)
         free(config->working_dir);
         free(config->stop_signal);
         free(config->architecture);
+        free(config->os);
+        free(config->variant);
+        free(config->created);
+        free(config->author);
         *config = (struct image_config){0};
 }
 

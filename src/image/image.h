@@ -44,6 +44,10 @@ enum image_kind { IMAGE_HOST, IMAGE_DIR, IMAGE_LAYERS };
  * @architecture:  "amd64"; "" when the image does not say
  * @health_ns:     by enum spec_health_time, in nanoseconds; 0 when the image does not say
  * @health_retries: 0 when it does not say
+ * @os:            "linux"; likewise
+ * @variant:       "v7"; likewise
+ * @created:       RFC 3339, as the image wrote it
+ * @author:        as the image wrote it
  *
  * All strings are the image's, foreign, and free of NUL; none is NULL in a resolved image.
  */
@@ -62,6 +66,10 @@ struct image_config {
         char *architecture; /* owned */
         uint64_t health_ns[SPEC_HEALTH_TIMES];
         uint64_t health_retries;
+        char *os;      /* owned */
+        char *variant; /* owned */
+        char *created; /* owned */
+        char *author;  /* owned */
 };
 
 /**

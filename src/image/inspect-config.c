@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "image/inspect-parts.h"
 #include "image/inspect.h"
 
 #define STRING_BYTES_MAX ((size_t)256 * 1024)
@@ -17,17 +18,6 @@ const char *inspect_digest(const char *digest)
         const char *hex = str_after(digest, "sha256:");
 
         return hex && image_is_digest(hex) ? hex : NULL;
-}
-
-const char *inspect_architecture(void)
-{
-#if defined(__x86_64__)
-        return "amd64";
-#elif defined(__aarch64__)
-        return "arm64";
-#else
-#error "no name for this architecture yet"
-#endif
 }
 
 static int check_list(const struct json_value *value, const struct strv *list,
@@ -122,10 +112,12 @@ static const struct {
         {"Shell",        offsetof(struct image_config, shell),         read_list  },
 };
 
-static const struct {
+struct string_field {
         const char *key;
         size_t field;
-} strings[] = {
+};
+
+static const struct string_field strings[] = {
         {"User",       offsetof(struct image_config, user)       },
         {"WorkingDir", offsetof(struct image_config, working_dir)},
         {"StopSignal", offsetof(struct image_config, stop_signal)},
@@ -158,6 +150,14 @@ static int read_health(const struct json_value *config, struct image_config *to,
         return r;
 }
 
+static const struct string_field outer_strings[] = {
+        {"architecture", offsetof(struct image_config, architecture)},
+        {"os",           offsetof(struct image_config, os)          },
+        {"variant",      offsetof(struct image_config, variant)     },
+        {"created",      offsetof(struct image_config, created)     },
+        {"author",       offsetof(struct image_config, author)      },
+};
+
 static int read_config(const struct json_value *config, struct image_config *to,
                        struct coffer_error *err)
 {
@@ -169,31 +169,32 @@ static int read_config(const struct json_value *config, struct image_config *to,
 
                 r = lists[i].read(&value, (void *)(base + lists[i].field), err);
         }
-        for (size_t i = 0; r == 0 && i < ELEMENTS(strings); i++) {
-                struct json_value value = json_member(config, strings[i].key);
-
-                r = read_string(&value, (char **)(void *)(base + strings[i].field), err);
-        }
         return r == 0 ? read_health(config, to, err) : r;
 }
 
-static int read_platform(const struct json_value *root, struct image_config *to,
-                         struct coffer_error *err)
+static int read_strings(const struct json_value *object, struct image_config *to,
+                        const struct string_field *fields, size_t count, struct coffer_error *err)
 {
-        struct json_value architecture = json_member(root, "architecture");
-        const char *os = "";
-        int r = read_string(&architecture, &to->architecture, err);
+        char *base = (char *)to;
+        int r = 0;
 
-        if (r == 0)
-                r = json_get_string(root, "os", JSON_OPTIONAL, &os, err);
-        if (r < 0)
-                return r;
-        if ((os[0] != '\0' && !str_eq(os, "linux")) ||
-            (to->architecture[0] != '\0' && !str_eq(to->architecture, inspect_architecture())))
-                return error_say(err, -ENOEXEC, COFFER_ERROR_IMAGE,
-                                 "the image is for %.40s/%.40s, this machine is linux/%s", os,
-                                 to->architecture, inspect_architecture());
-        return 0;
+        for (size_t i = 0; r == 0 && i < count; i++) {
+                struct json_value value = json_member(object, fields[i].key);
+
+                r = read_string(&value, (char **)(void *)(base + fields[i].field), err);
+        }
+        return r;
+}
+
+int inspect_check_platform(const struct image_config *config, struct coffer_error *err)
+{
+        const struct platform here = platform_host();
+
+        if (platform_fits(&here, config->os, config->architecture, ""))
+                return 0;
+        return error_say(err, -ENOEXEC, COFFER_ERROR_IMAGE,
+                         "the image is for %.40s/%.40s, this machine is %s/%s", config->os,
+                         config->architecture, here.os, here.architecture);
 }
 
 static int read_diff_ids(const struct json_value *root, struct strv *to, struct coffer_error *err)
@@ -238,9 +239,11 @@ int inspect_config(const void *data, size_t size, struct image_config *ret_confi
         section = json_member(&root, "config");
         r = json_want_object(&root, JSON_REQUIRED, err);
         if (r == 0)
-                r = read_platform(&root, &config, err);
+                r = read_strings(&root, &config, outer_strings, ELEMENTS(outer_strings), err);
         if (r == 0)
                 r = read_config(&section, &config, err);
+        if (r == 0)
+                r = read_strings(&section, &config, strings, ELEMENTS(strings), err);
         if (r == 0)
                 r = read_diff_ids(&root, ret_diff_ids, err);
         if (r < 0) {

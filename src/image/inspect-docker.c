@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "image/inspect-parts.h"
 #include "image/inspect.h"
 #include "image/stream.h"
 
@@ -160,6 +161,8 @@ static int read_image(const struct blobs *blobs, const struct json_value *image,
         }
         if (r == 0)
                 r = inspect_set_diff_ids(m, &diff_ids, err);
+        if (r == 0)
+                r = inspect_check_platform(&m->config, err);
         if (r == 0) {
                 r = stream_digest(text.data, text.size, m->id);
                 if (r < 0)

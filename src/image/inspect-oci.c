@@ -8,12 +8,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "image/inspect-parts.h"
 #include "image/inspect.h"
 #include "image/stream.h"
 
 #define REF_NAME "org.opencontainers.image.ref.name"
-
-enum media { MEDIA_INDEX, MEDIA_MANIFEST, MEDIA_CONFIG, MEDIA_LAYER, MEDIA_FOREIGN };
 
 static const struct {
         const char *type;
@@ -38,16 +37,8 @@ static const struct {
         {"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",    MEDIA_FOREIGN },
 };
 
-/* A reference to a blob; the strings are borrowed from the document. */
-struct descriptor {
-        enum media media;
-        const char *type;
-        const char *digest; /* hex */
-        uint64_t size;
-};
-
-static int read_descriptor(const struct json_value *value, struct descriptor *ret,
-                           struct coffer_error *err)
+int inspect_descriptor(const struct json_value *value, struct descriptor *ret,
+                       struct coffer_error *err)
 {
         const char *digest = NULL;
         int r;
@@ -71,8 +62,8 @@ static int read_descriptor(const struct json_value *value, struct descriptor *re
                          ret->type);
 }
 
-static int want_media(const struct descriptor *d, enum media media, const char *what,
-                      struct coffer_error *err)
+int inspect_want(const struct descriptor *d, enum media media, const char *what,
+                 struct coffer_error *err)
 {
         if (d->media == media)
                 return 0;
@@ -83,8 +74,8 @@ static int want_media(const struct descriptor *d, enum media media, const char *
                          d->type, what);
 }
 
-static int read_blob(const struct blobs *blobs, const struct descriptor *d, struct buf *to,
-                     struct coffer_error *err)
+int inspect_blob(const struct blobs *blobs, const struct descriptor *d, struct buf *to,
+                 struct coffer_error *err)
 {
         char name[sizeof("blobs/sha256/") + IMAGE_DIGEST_HEX];
         char got[IMAGE_DIGEST_HEX + 1];
@@ -108,16 +99,17 @@ static int read_blob(const struct blobs *blobs, const struct descriptor *d, stru
         return 0;
 }
 
-/* Whether the platform is ours or not said; attestations say "unknown". */
-static bool fits_platform(const struct json_value *value)
+/* Whether the platform is the one or not said; attestations say "unknown". */
+static bool fits_platform(const struct json_value *value, const struct platform *want)
 {
         struct json_value platform = json_member(value, "platform");
-        const char *os = "linux", *architecture = inspect_architecture();
+        const char *os = "", *architecture = "", *variant = "";
 
         if (json_get_string(&platform, "os", JSON_OPTIONAL, &os, NULL) < 0 ||
-            json_get_string(&platform, "architecture", JSON_OPTIONAL, &architecture, NULL) < 0)
+            json_get_string(&platform, "architecture", JSON_OPTIONAL, &architecture, NULL) < 0 ||
+            json_get_string(&platform, "variant", JSON_OPTIONAL, &variant, NULL) < 0)
                 return false;
-        return str_eq(os, "linux") && str_eq(architecture, inspect_architecture());
+        return platform_fits(want, os, architecture, variant);
 }
 
 static const char *ref_name(const struct json_value *value)
@@ -146,16 +138,18 @@ static void list_tags(const struct json_value *manifests, char *to, size_t size)
 }
 
 static int no_such(const struct json_value *manifests, const char *tag, bool found_tag,
-                   struct coffer_error *err)
+                   const struct platform *want, struct coffer_error *err)
 {
-        char tags[120];
+        char tags[120], platform[PLATFORM_MAX];
         int r;
 
         if (json_count(manifests) == 0)
                 return error_say(err, -ENOENT, COFFER_ERROR_IMAGE, "there is no image in it");
-        if (found_tag)
+        if (found_tag) {
+                platform_format(want, platform);
                 return error_say(err, -ENOEXEC, COFFER_ERROR_IMAGE,
-                                 "there is no image for linux/%s in it", inspect_architecture());
+                                 "there is no image for %s in it", platform);
+        }
         list_tags(manifests, tags, sizeof(tags));
         r = error_say(err, -ENOENT, COFFER_ERROR_USAGE, "there is no image '%.100s' in it", tag);
         if (tags[0] != '\0')
@@ -164,8 +158,8 @@ static int no_such(const struct json_value *manifests, const char *tag, bool fou
 }
 
 /* The one image of an index that has the tag, if one is wanted, and fits this machine. */
-static int choose(const struct json_value *index, const char *tag, bool first_fits,
-                  struct descriptor *ret, struct coffer_error *err)
+int inspect_choose(const struct json_value *index, const char *tag, bool first_fits,
+                   const struct platform *want, struct descriptor *ret, struct coffer_error *err)
 {
         struct json_value manifests = json_member(index, "manifests");
         bool found = false, found_tag = tag[0] == '\0';
@@ -179,9 +173,9 @@ static int choose(const struct json_value *index, const char *tag, bool first_fi
                 if (tag[0] != '\0' && !str_eq(ref_name(&item), tag))
                         continue;
                 found_tag = true;
-                if (!fits_platform(&item))
+                if (!fits_platform(&item, want))
                         continue;
-                r = read_descriptor(&item, &d, err);
+                r = inspect_descriptor(&item, &d, err);
                 if (r < 0)
                         return r;
                 if (found && !str_eq(d.digest, ret->digest)) {
@@ -198,12 +192,12 @@ static int choose(const struct json_value *index, const char *tag, bool first_fi
         }
         if (r < 0)
                 return r;
-        return found ? 0 : no_such(&manifests, tag, found_tag, err);
+        return found ? 0 : no_such(&manifests, tag, found_tag, want, err);
 }
 
 /* CVE-2021-41190: a document that two readers could take for two different things. */
-static int check_kind(const struct json_value *doc, const struct descriptor *d,
-                      struct coffer_error *err)
+int inspect_check_kind(const struct json_value *doc, const struct descriptor *d,
+                       struct coffer_error *err)
 {
         const char *other[] = {d->media == MEDIA_INDEX ? "layers" : "manifests",
                                d->media == MEDIA_INDEX ? "config" : "fsLayers"};
@@ -239,11 +233,16 @@ static int read_layer(const struct blobs *blobs, const struct json_value *value,
         struct descriptor d = {0};
         int r;
 
-        r = read_descriptor(value, &d, err);
+        r = inspect_descriptor(value, &d, err);
         if (r == 0)
-                r = want_media(&d, MEDIA_LAYER, "a layer", err);
+                r = inspect_want(&d, MEDIA_LAYER, "a layer", err);
         if (r < 0)
                 return r;
+        (void)str_copy(ret->blob, sizeof(ret->blob), d.digest);
+        if (blobs->incomplete) {
+                ret->size = d.size;
+                return 0;
+        }
         (void)snprintf(name, sizeof(name), "blobs/sha256/%s", d.digest);
         r = blobs_find(blobs, name, &ret->offset, &ret->size);
         if (r == 0)
@@ -255,7 +254,7 @@ static int read_layer(const struct blobs *blobs, const struct json_value *value,
                 return error_say(err, -EBADMSG, COFFER_ERROR_IMAGE,
                                  "layer sha256:%s has %llu bytes, but should have %llu", d.digest,
                                  (unsigned long long)ret->size, (unsigned long long)d.size);
-        return str_copy(ret->blob, sizeof(ret->blob), d.digest);
+        return 0;
 }
 
 static int read_layers(const struct blobs *blobs, const struct json_value *manifest,
@@ -282,8 +281,8 @@ static int read_layers(const struct blobs *blobs, const struct json_value *manif
         return r;
 }
 
-static int read_manifest(const struct blobs *blobs, const struct json_value *manifest,
-                         struct image_manifest *m, struct coffer_error *err)
+int inspect_manifest(const struct blobs *blobs, const struct json_value *manifest,
+                     bool any_platform, struct image_manifest *m, struct coffer_error *err)
 {
         struct json_value value = json_member(manifest, "config");
         struct buf text = BUF_INIT(INSPECT_JSON_MAX);
@@ -293,11 +292,11 @@ static int read_manifest(const struct blobs *blobs, const struct json_value *man
 
         r = read_layers(blobs, manifest, m, err);
         if (r == 0)
-                r = read_descriptor(&value, &config, err);
+                r = inspect_descriptor(&value, &config, err);
         if (r == 0)
-                r = want_media(&config, MEDIA_CONFIG, "a config", err);
+                r = inspect_want(&config, MEDIA_CONFIG, "a config", err);
         if (r == 0)
-                r = read_blob(blobs, &config, &text, err);
+                r = inspect_blob(blobs, &config, &text, err);
         if (r == 0) {
                 r = inspect_config(text.data, text.size, &m->config, &diff_ids, err);
                 if (r < 0)
@@ -305,6 +304,8 @@ static int read_manifest(const struct blobs *blobs, const struct json_value *man
         }
         if (r == 0)
                 r = inspect_set_diff_ids(m, &diff_ids, err);
+        if (r == 0 && !any_platform)
+                r = inspect_check_platform(&m->config, err);
         if (r == 0)
                 r = str_copy(m->id, sizeof(m->id), config.digest);
         strv_release(&diff_ids);
@@ -318,16 +319,17 @@ static int follow(const struct blobs *blobs, const struct descriptor *d, unsigne
 {
         cleanup_with(json_dropp) struct json_t *doc = NULL;
         struct buf text = BUF_INIT(INSPECT_JSON_MAX);
+        const struct platform here = platform_host();
         struct descriptor next = {0};
         struct json_value root;
         int r;
 
         if (d->media != MEDIA_INDEX && d->media != MEDIA_MANIFEST)
-                return want_media(d, MEDIA_MANIFEST, "a manifest", err);
+                return inspect_want(d, MEDIA_MANIFEST, "a manifest", err);
         if (depth > INSPECT_INDEX_MAX)
                 return error_say(err, -ELOOP, COFFER_ERROR_IMAGE,
                                  "more than %d indexes lie inside each other", INSPECT_INDEX_MAX);
-        r = read_blob(blobs, d, &text, err);
+        r = inspect_blob(blobs, d, &text, err);
         if (r == 0)
                 r = json_parse(text.data, text.size, NULL, &doc, err);
         buf_release(&text);
@@ -335,12 +337,12 @@ static int follow(const struct blobs *blobs, const struct descriptor *d, unsigne
                 return r;
 
         root = json_root(doc);
-        r = check_kind(&root, d, err);
+        r = inspect_check_kind(&root, d, err);
         if (r < 0)
                 return r;
         if (d->media == MEDIA_MANIFEST)
-                return read_manifest(blobs, &root, m, err);
-        r = choose(&root, "", true, &next, err);
+                return inspect_manifest(blobs, &root, false, m, err);
+        r = inspect_choose(&root, "", true, &here, &next, err);
         return r < 0 ? r : follow(blobs, &next, depth + 1, m, err);
 }
 
@@ -376,6 +378,7 @@ int inspect_oci(const struct blobs *blobs, const char *tag, struct image_manifes
 {
         cleanup_with(json_dropp) struct json_t *doc = NULL;
         struct buf text = BUF_INIT(INSPECT_JSON_MAX);
+        const struct platform here = platform_host();
         struct image_manifest m = {0};
         struct descriptor d = {0};
         struct json_value root;
@@ -394,7 +397,7 @@ int inspect_oci(const struct blobs *blobs, const char *tag, struct image_manifes
                 return r;
 
         root = json_root(doc);
-        r = choose(&root, tag, false, &d, err);
+        r = inspect_choose(&root, tag, false, &here, &d, err);
         if (r == 0)
                 r = follow(blobs, &d, 1, &m, err);
         if (r < 0) {

@@ -49,8 +49,27 @@ int inspect_config(const void *data, size_t size, struct image_config *ret_confi
 /** inspect_digest() - the hex of "sha256:…", borrowed from @digest; NULL for anything else */
 const char *inspect_digest(const char *digest);
 
-/** inspect_architecture() - this machine's, as images name it: "amd64" */
-const char *inspect_architecture(void);
+/** inspect_listing() - what a manifest or an index names
+ * @text:     JSON
+ * @size:     its bytes
+ * @platform: which one of an index; "" for this machine's
+ * @ret:      filled
+ * @err:      words for a failure
+ *
+ * Return: 0 or a negative errno.
+ */
+int inspect_listing(const char *text, size_t size, const char *platform, struct image_listing *ret,
+                    struct coffer_error *err);
+
+/** inspect_stored() - of a manifest in the store; as inspect_oci()
+ * @blobs:        its files; layers may be missing
+ * @digest:       of the manifest, hex
+ * @any_platform: what is for another machine is no error
+ * @ret_m:        release with image_manifest_release()
+ * @err:          words for a failure
+ */
+int inspect_stored(const struct blobs *blobs, const char *digest, bool any_platform,
+                   struct image_manifest *ret_m, struct coffer_error *err);
 
 /** inspect_set_diff_ids() - put diff ids into the layers, which must be as many
  * @m:        its layers get them

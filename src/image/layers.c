@@ -21,31 +21,21 @@
 #include "image/helper.h"
 
 #define JOBS_MAX   4 /* layers unpacked at once */
-#define NAME_BYTES 16
 #define NAME_TRIES 16
 
-/* A layer being unpacked. */
-struct job {
-        const struct image_layer *layer; /* NULL: the place is free */
-        int answer_fd;                   /* owned */
-        int dir_fd;                      /* owned; holds the lock */
-        char name[2 * NAME_BYTES + 1];   /* in images/tmp */
-};
-
 struct ensure {
-        const struct image_store *store;
+        struct layers dirs;
         int source_fd;
         bool archive;
-        int layers_fd; /* owned */
-        int tmp_fd;    /* owned */
-        struct job jobs[JOBS_MAX];
+        struct layer_job jobs[JOBS_MAX];
 };
 
-static int open_dirs(struct ensure *e, struct coffer_error *err)
+int layers_open(const struct image_store *store, struct layers *e, struct coffer_error *err)
 {
         static const char *const names[] = {"images", "images/layers", "images/tmp"};
-        int home_fd = e->store->home_fd;
+        int home_fd = store->home_fd;
 
+        *e = (struct layers){.store = store, .layers_fd = -EBADF, .tmp_fd = -EBADF};
         for (size_t i = 0; i < ELEMENTS(names); i++)
                 if (mkdirat(home_fd, names[i], 0700) < 0 && errno != EEXIST)
                         return error_set(err, -errno, "create '%s' in the home", names[i]);
@@ -53,18 +43,28 @@ static int open_dirs(struct ensure *e, struct coffer_error *err)
         if (e->layers_fd < 0)
                 return error_set(err, e->layers_fd, "open 'images/layers' in the home");
         e->tmp_fd = sys_open_beneath(home_fd, "images/tmp", O_RDONLY | O_DIRECTORY);
-        if (e->tmp_fd < 0)
-                return error_set(err, e->tmp_fd, "open 'images/tmp' in the home");
+        if (e->tmp_fd < 0) {
+                int r = error_set(err, e->tmp_fd, "open 'images/tmp' in the home");
+
+                layers_close(e);
+                return r;
+        }
         return 0;
 }
 
-static bool is_there(const struct ensure *e, const char *diff_id)
+void layers_close(struct layers *e)
+{
+        close_fd(&e->layers_fd);
+        close_fd(&e->tmp_fd);
+}
+
+bool layers_has(const struct layers *e, const char *diff_id)
 {
         return faccessat(e->layers_fd, diff_id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* Removes a directory of images/tmp whose lock we hold. */
-static int remove_tmp(const struct ensure *e, const char *name, int dir_fd,
+static int remove_tmp(const struct layers *e, const char *name, int dir_fd,
                       struct coffer_error *err)
 {
         int r;
@@ -78,7 +78,7 @@ static int remove_tmp(const struct ensure *e, const char *name, int dir_fd,
 }
 
 /* What is there unlocked was left by a process that was killed.  Whatever fails here waits. */
-static void sweep(const struct ensure *e)
+void layers_sweep(const struct layers *e)
 {
         int fd = sys_open(e->tmp_fd, ".", O_RDONLY | O_DIRECTORY);
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -102,7 +102,7 @@ static void sweep(const struct ensure *e)
 
 static int random_name(char *to)
 {
-        unsigned char bytes[NAME_BYTES];
+        unsigned char bytes[LAYER_NAME_BYTES];
 
         if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
                 return -EIO;
@@ -112,7 +112,7 @@ static int random_name(char *to)
 }
 
 /* Another process may sweep the directory away before it is locked: then it is made anew. */
-static int make_tmp(const struct ensure *e, struct job *job, struct coffer_error *err)
+static int make_tmp(const struct layers *e, struct layer_job *job, struct coffer_error *err)
 {
         for (unsigned i = 0; i < NAME_TRIES; i++) {
                 cleanup_close int fd = -EBADF;
@@ -159,8 +159,8 @@ static int open_source(const struct ensure *e, const struct image_layer *layer,
         return fd < 0 ? error_set(err, fd, "open the blob of layer %s", layer->diff_id) : fd;
 }
 
-static int start(struct ensure *e, struct job *job, const struct image_layer *layer,
-                 struct coffer_error *err)
+int layer_job_start(const struct layers *e, struct layer_job *job, const struct image_layer *layer,
+                    int source_fd, struct coffer_error *err)
 {
         struct unpack_request req = {
                 .job = UNPACK_LAYER,
@@ -168,11 +168,8 @@ static int start(struct ensure *e, struct job *job, const struct image_layer *la
                 .offset = layer->offset,
                 .size = layer->size,
         };
-        cleanup_close int source_fd = open_source(e, layer, err);
         int r;
 
-        if (source_fd < 0)
-                return source_fd;
         memcpy(req.blob, layer->blob, sizeof(req.blob));
         memcpy(req.diff_id, layer->diff_id, sizeof(req.diff_id));
 
@@ -184,7 +181,7 @@ static int start(struct ensure *e, struct job *job, const struct image_layer *la
                             e->store->userns_fd, &job->answer_fd, err);
 }
 
-static int commit(const struct ensure *e, const struct job *job, struct coffer_error *err)
+static int commit(const struct layers *e, const struct layer_job *job, struct coffer_error *err)
 {
         const char *diff_id = job->layer->diff_id;
 
@@ -198,7 +195,7 @@ static int commit(const struct ensure *e, const struct job *job, struct coffer_e
 }
 
 /* Waits for a job and puts its layer into place, or what there is of it away. */
-static int finish(struct ensure *e, struct job *job, struct coffer_error *err)
+int layer_job_finish(const struct layers *e, struct layer_job *job, struct coffer_error *err)
 {
         int r = -ECANCELED;
 
@@ -219,10 +216,10 @@ static int finish(struct ensure *e, struct job *job, struct coffer_error *err)
 }
 
 /* The job that has an answer, or whose program died; NULL when none runs. */
-static struct job *wait_for_one(struct ensure *e)
+static struct layer_job *wait_for_one(struct ensure *e)
 {
         struct pollfd fds[JOBS_MAX];
-        struct job *running[JOBS_MAX];
+        struct layer_job *running[JOBS_MAX];
         nfds_t count = 0;
 
         for (size_t i = 0; i < JOBS_MAX; i++)
@@ -241,7 +238,7 @@ static struct job *wait_for_one(struct ensure *e)
         return count > 0 ? running[0] : NULL;
 }
 
-static struct job *free_place(struct ensure *e)
+static struct layer_job *free_place(struct ensure *e)
 {
         long cpus = sysconf(_SC_NPROCESSORS_ONLN);
         size_t places = cpus < 1 ? 1 : cpus > JOBS_MAX ? JOBS_MAX : (size_t)cpus;
@@ -250,6 +247,14 @@ static struct job *free_place(struct ensure *e)
                 if (!e->jobs[i].layer)
                         return &e->jobs[i];
         return NULL;
+}
+
+static int start(struct ensure *e, struct layer_job *job, const struct image_layer *layer,
+                 struct coffer_error *err)
+{
+        cleanup_close int source_fd = open_source(e, layer, err);
+
+        return source_fd < 0 ? source_fd : layer_job_start(&e->dirs, job, layer, source_fd, err);
 }
 
 static bool seen_before(const struct image_manifest *m, size_t index)
@@ -263,13 +268,13 @@ static bool seen_before(const struct image_manifest *m, size_t index)
 static int run_jobs(struct ensure *e, const struct image_manifest *m, struct coffer_error *err)
 {
         struct coffer_error ignored = {0};
-        struct job *job;
+        struct layer_job *job;
         size_t next = 0;
         int r = 0;
 
         while (r == 0) {
                 while (next < m->layer_count &&
-                       (seen_before(m, next) || is_there(e, m->layers[next].diff_id)))
+                       (seen_before(m, next) || layers_has(&e->dirs, m->layers[next].diff_id)))
                         next++;
                 job = next < m->layer_count ? free_place(e) : NULL;
                 if (job) {
@@ -279,41 +284,34 @@ static int run_jobs(struct ensure *e, const struct image_manifest *m, struct cof
                 job = wait_for_one(e);
                 if (!job)
                         return 0;
-                r = finish(e, job, err);
+                r = layer_job_finish(&e->dirs, job, err);
         }
         /* The half-closed socket tells the others to stop; they clean up and end. */
         for (size_t i = 0; i < JOBS_MAX; i++)
                 if (e->jobs[i].answer_fd >= 0)
                         (void)shutdown(e->jobs[i].answer_fd, SHUT_WR);
         for (size_t i = 0; i < JOBS_MAX; i++)
-                (void)finish(e, &e->jobs[i], &ignored);
+                (void)layer_job_finish(&e->dirs, &e->jobs[i], &ignored);
         return r;
 }
 
 int layers_ensure(const struct image_store *store, const struct image_manifest *m, int source_fd,
                   bool archive, struct coffer_error *err)
 {
-        struct ensure e = {
-                .store = store,
-                .source_fd = source_fd,
-                .archive = archive,
-                .layers_fd = -EBADF,
-                .tmp_fd = -EBADF,
-        };
+        struct ensure e = {.source_fd = source_fd, .archive = archive};
         bool missing = false;
         int r;
 
         for (size_t i = 0; i < JOBS_MAX; i++)
                 e.jobs[i].answer_fd = e.jobs[i].dir_fd = -EBADF;
-        r = open_dirs(&e, err);
+        r = layers_open(store, &e.dirs, err);
         for (size_t i = 0; r == 0 && i < m->layer_count; i++)
-                missing = missing || !is_there(&e, m->layers[i].diff_id);
+                missing = missing || !layers_has(&e.dirs, m->layers[i].diff_id);
         if (r == 0 && missing) {
-                sweep(&e);
+                layers_sweep(&e.dirs);
                 r = run_jobs(&e, m, err);
         }
-        close_fd(&e.layers_fd);
-        close_fd(&e.tmp_fd);
+        layers_close(&e.dirs);
         return r;
 }
 

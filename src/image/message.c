@@ -30,10 +30,10 @@ static const size_t list_fields[] = {
         offsetof(struct image_config, health_test), offsetof(struct image_config, shell),
 };
 static const size_t string_fields[] = {
-        offsetof(struct image_config, user),
-        offsetof(struct image_config, working_dir),
-        offsetof(struct image_config, stop_signal),
-        offsetof(struct image_config, architecture),
+        offsetof(struct image_config, user),        offsetof(struct image_config, working_dir),
+        offsetof(struct image_config, stop_signal), offsetof(struct image_config, architecture),
+        offsetof(struct image_config, os),          offsetof(struct image_config, variant),
+        offsetof(struct image_config, created),     offsetof(struct image_config, author),
 };
 static const size_t number_fields[] = {
         offsetof(struct image_config, health_ns[0]),   offsetof(struct image_config, health_ns[1]),
@@ -76,6 +76,23 @@ int message_encode(const struct image_manifest *m, struct buf *to)
         for (size_t i = 0; i < ELEMENTS(number_fields); i++)
                 (void)buf_append(to, config + number_fields[i], sizeof(uint64_t));
         return to->failed;
+}
+
+static bool is_blob(const struct image_blob *b)
+{
+        return b->digest[IMAGE_DIGEST_HEX] == '\0' && image_is_digest(b->digest) &&
+               b->size <= INT64_MAX;
+}
+
+int image_listing_check(const struct image_listing *l)
+{
+        if (l->digest[IMAGE_DIGEST_HEX] != '\0' || !image_is_digest(l->digest) || l->index > 1 ||
+            l->count > (l->index ? 0 : IMAGE_LAYERS_MAX) || !is_blob(&l->first))
+                return -EBADMSG;
+        for (size_t i = 0; i < l->count; i++)
+                if (!is_blob(&l->layers[i]))
+                        return -EBADMSG;
+        return 0;
 }
 
 struct reader {

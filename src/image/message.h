@@ -20,8 +20,11 @@
 #define UNPACK_FD_TARGET 5
 #define UNPACK_FD_USERNS 6
 
-#define UNPACK_TEXT_MAX 512
-#define UNPACK_MAGIC    0x31756663U /* "cfu1" */
+#define UNPACK_TEXT_MAX     512
+#define UNPACK_PLATFORM_MAX 64
+#define UNPACK_MAGIC        0x32756663U /* "cfu2" */
+
+#define UNPACK_ANY_PLATFORM 1u /* describe what is for another machine, too */
 
 /* The largest answer: a config and its layers. */
 #define UNPACK_ANSWER_MAX ((size_t)1024 * 1024)
@@ -34,6 +37,10 @@
  * @UNPACK_LAYER:       unpack a range of UNPACK_FD_SOURCE beneath UNPACK_FD_TARGET, and sync
  * @UNPACK_COPY:        unpack the tar stream UNPACK_FD_SOURCE beneath UNPACK_FD_TARGET
  * @UNPACK_REMOVE:      remove everything beneath UNPACK_FD_TARGET
+ * @UNPACK_MANIFEST:    list what the index or manifest in the file UNPACK_FD_SOURCE names
+ * @UNPACK_STORED:      describe the image whose manifest text names in the directory
+ *                      UNPACK_FD_SOURCE, where its layers may still be missing
+ * @UNPACK_VERIFY:      whether the small file UNPACK_FD_SOURCE has the digest in blob
  */
 enum unpack_job {
         UNPACK_OCI_DIR = 1,
@@ -41,7 +48,10 @@ enum unpack_job {
         UNPACK_DOCKER,
         UNPACK_LAYER,
         UNPACK_COPY,
-        UNPACK_REMOVE
+        UNPACK_REMOVE,
+        UNPACK_MANIFEST,
+        UNPACK_STORED,
+        UNPACK_VERIFY
 };
 
 /**
@@ -49,12 +59,14 @@ enum unpack_job {
  * @magic:     UNPACK_MAGIC
  * @job:       enum unpack_job
  * @ownership: enum image_ownership; with IMAGE_OWN_CALLER UNPACK_FD_USERNS is not used
- * @flags:     of UNPACK_COPY: enum image_copy_flags
+ * @flags:     of UNPACK_COPY: enum image_copy_flags; of UNPACK_STORED: UNPACK_ANY_PLATFORM
  * @offset:    of UNPACK_LAYER: where in the source
  * @size:      of UNPACK_LAYER: bytes
  * @blob:      of UNPACK_LAYER: digest in hex, or ""
  * @diff_id:   of UNPACK_LAYER: in hex
- * @text:      the tag to look for, or what the first component is renamed to; "" for none
+ * @text:      the tag to look for, what the first component is renamed to, or the digest of a
+ *             manifest in hex; "" for none
+ * @platform:  of UNPACK_MANIFEST: which one of an index; "" for this machine's
  */
 struct unpack_request {
         uint32_t magic;
@@ -66,6 +78,7 @@ struct unpack_request {
         char blob[IMAGE_DIGEST_HEX + 1];
         char diff_id[IMAGE_DIGEST_HEX + 1];
         char text[UNPACK_TEXT_MAX];
+        char platform[UNPACK_PLATFORM_MAX];
 };
 
 /**
@@ -80,13 +93,42 @@ struct unpack_header {
         uint32_t size;
 };
 
-/** struct unpack_done - the answer to UNPACK_LAYER, UNPACK_COPY and UNPACK_REMOVE */
+/** struct unpack_done - the answer to UNPACK_LAYER, _COPY, _REMOVE and _VERIFY */
 struct unpack_done {
         uint64_t entries;
         uint64_t bytes;
         uint64_t skipped;
         uint64_t dropped;
 };
+
+/**
+ * struct image_blob - something that a manifest names
+ * @digest: SHA-256, hex
+ * @size:   in bytes
+ */
+struct image_blob {
+        char digest[IMAGE_DIGEST_HEX + 1];
+        uint64_t size;
+};
+
+/**
+ * struct image_listing - the answer to UNPACK_MANIFEST
+ * @digest: SHA-256 of the file, hex
+ * @index:  it is an index, and @first the manifest, or a further index, to go on with
+ * @first:  else the config
+ * @count:  of layers, at most IMAGE_LAYERS_MAX; 0 for an index
+ * @layers: lowest first
+ */
+struct image_listing {
+        char digest[IMAGE_DIGEST_HEX + 1];
+        uint32_t index;
+        uint32_t count;
+        struct image_blob first;
+        struct image_blob layers[IMAGE_LAYERS_MAX];
+};
+
+/** image_listing_check() - doubt one; 0 or -EBADMSG */
+int image_listing_check(const struct image_listing *l);
 
 /**
  * struct image_layer - where a layer's bytes are

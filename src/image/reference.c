@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "image/name.h"
 
 static const struct {
         const char *name;
@@ -29,9 +30,19 @@ static int refuse(struct coffer_error *err, const char *text, const char *why, c
         return r;
 }
 
-static int not_one_of_ours(const char *text, struct coffer_error *err)
+static bool is_id(const char *text)
+{
+        const char *hex = str_after(text, "sha256:");
+
+        hex = hex ? hex : text;
+        return strlen(hex) <= IMAGE_DIGEST_HEX && strspn(hex, "0123456789abcdef") == strlen(hex);
+}
+
+/* By its name in a registry, or by its id. */
+static int take_name(const char *text, struct reference *ret_ref, struct coffer_error *err)
 {
         const char *name = str_after(text, "docker://");
+        struct image_name parsed;
         int r;
 
         name = name ? name : text;
@@ -44,14 +55,14 @@ static int not_one_of_ours(const char *text, struct coffer_error *err)
                            name);
                 return r;
         }
-        r = error_say(err, -EINVAL, COFFER_ERROR_USAGE,
-                      "image '%.200s' is in a registry, and registries are not supported yet",
-                      text);
-        error_hint(err,
-                   "fetch it: skopeo copy docker://%.30s oci-archive:x.tar; use "
-                   "oci-archive:x.tar, or host",
-                   name);
-        return r;
+        if (!is_id(name)) {
+                r = name_parse(text, &parsed, err);
+                if (r < 0)
+                        return r;
+        }
+        memset(ret_ref, 0, sizeof(*ret_ref));
+        ret_ref->form = REFERENCE_NAME;
+        return str_copy(ret_ref->path, sizeof(ret_ref->path), text);
 }
 
 static int split(const char *text, size_t row, const char *rest, struct reference *ret_ref,
@@ -82,8 +93,8 @@ int reference_parse(const char *text, struct reference *ret_ref, struct coffer_e
         if (text[0] == '\0') {
                 int r = error_say(err, -EINVAL, COFFER_ERROR_USAGE, "the image has no name");
 
-                error_hint(err, "use host, dir:PATH, oci:DIR, oci-archive:FILE or "
-                                "docker-archive:FILE");
+                error_hint(err, "use host, a name such as debian:12, dir:PATH, oci:DIR or "
+                                "oci-archive:FILE");
                 return r;
         }
         if (str_eq(text, "host")) {
@@ -101,5 +112,20 @@ int reference_parse(const char *text, struct reference *ret_ref, struct coffer_e
                 if (rest && *rest == ':' && !str_after(rest, "://"))
                         return split(text, i, rest + 1, ret_ref, err);
         }
-        return not_one_of_ours(text, err);
+        return take_name(text, ret_ref, err);
+}
+
+bool reference_is_name(const char *text)
+{
+        struct reference ref;
+
+        return reference_parse(text, &ref, NULL) == 0 && ref.form == REFERENCE_NAME;
+}
+
+bool reference_has_layers(const char *text)
+{
+        struct reference ref;
+
+        return reference_parse(text, &ref, NULL) == 0 && ref.form != REFERENCE_HOST &&
+               ref.form != REFERENCE_DIR;
 }

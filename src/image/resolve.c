@@ -13,7 +13,9 @@
 #include "image/image.h"
 #include "image/layers.h"
 #include "image/message.h"
+#include "image/platform.h"
 #include "image/reference.h"
+#include "image/stored.h"
 
 static enum unpack_job job_of(enum reference_form form)
 {
@@ -132,6 +134,40 @@ static int resolve_layers(const struct image_store *store, const struct referenc
         return r;
 }
 
+/* What was pulled: nothing foreign is read, unless the record of it was lost. */
+static int resolve_name(const struct image_store *store, const struct reference *ref,
+                        struct image *ret, struct coffer_error *err)
+{
+        cleanup_with(image_record_release) struct image_record record = {.size = 0};
+        cleanup_close int images_fd = -EBADF;
+        const struct platform here = platform_host();
+        struct image_config *config = &record.manifest.config;
+        struct image_ref found;
+        int r = stored_find(store, ref->path, &found, err);
+
+        if (r == 0)
+                r = stored_record(store, found.manifest, &record, err);
+        if (r < 0)
+                return r;
+        if (!platform_fits(&here, config->os, config->architecture, ""))
+                return error_say(err, -ENOEXEC, COFFER_ERROR_IMAGE,
+                                 "it is for %.40s/%.40s, this machine is %s/%s", config->os,
+                                 config->architecture, here.os, here.architecture);
+        images_fd = sys_open_beneath(store->home_fd, "images", O_RDONLY | O_DIRECTORY);
+        r = images_fd < 0 ? error_set(err, images_fd, "open 'images' in the home")
+                          : layers_ensure(store, &record.manifest, images_fd, false, err);
+        if (r == 0)
+                r = layers_list(store, &record.manifest, &ret->layers, err);
+        if (r == 0) {
+                ret->kind = IMAGE_LAYERS;
+                ret->config = *config;
+                *config = (struct image_config){0};
+                ret->id = strdup(record.manifest.id);
+                r = ret->id ? 0 : error_set(err, -ENOMEM, "keep the image's id");
+        }
+        return r;
+}
+
 int image_resolve(const struct image_store *store, const char *reference, struct image *ret_image,
                   struct coffer_error *err)
 {
@@ -151,6 +187,8 @@ int image_resolve(const struct image_store *store, const char *reference, struct
                 image.kind = IMAGE_HOST;
         else if (ref.form == REFERENCE_DIR)
                 r = resolve_dir(&ref, &image, err);
+        else if (ref.form == REFERENCE_NAME)
+                r = resolve_name(store, &ref, &image, err);
         else
                 r = resolve_layers(store, &ref, &image, err);
         if (r < 0) {

@@ -682,8 +682,9 @@ def references_are_told_apart(scratch):
     for ref, key, value in good:
         fields, said = resolve("store", ref, cwd=scratch)
         check(not said and fields[key] == [value], f"{ref}: {said or fields}")
-    bad = (("", "no name"), ("host:/usr", "part of the host"), ("alpine", "not supported yet"),
-           ("docker://alpine", "not supported yet"), ("ghcr.io/a/b:c", "not supported yet"),
+    bad = (("", "no name"), ("host:/usr", "part of the host"), ("alpine", "no image 'alpine' here"),
+           ("docker://alpine", "no image"), ("ghcr.io/a/b:c", "no image"), ("0123abcd", "no image"),
+           ("Alpine", "name that can be none"),
            ("./d", "what kind of image"), ("dir:", "names no path"), ("oci:", "names no path"),
            ("oci::x", "names no path"), ("oci:d:", "colon without a tag"),
            ("dir:nope", "No such file"), ("oci:nope", "No such file"), ("dir:file", "not a directory"),

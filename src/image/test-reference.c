@@ -44,23 +44,18 @@ TEST(refuses_the_rest_with_a_hint)
                 const char *says;
                 const char *hint;
         } cases[] = {
-                {"",                  "no name",             "oci-archive:FILE"         },
-                {"alpine",            "not supported yet",   "docker://alpine"          },
-                {"docker://alpine:3", "not supported yet",   "docker://alpine:3"        },
-                {"library/alpine",    "not supported yet",   "skopeo"                   },
-                {"Host",              "not supported yet",   "skopeo"                   },
-                {"oci",               "not supported yet",   "skopeo"                   },
-                {"ocix:a",            "not supported yet",   "skopeo"                   },
-                {"oci-archives:x",    "not supported yet",   "skopeo"                   },
-                {"oci://a",           "not supported yet",   "skopeo"                   },
-                {"/srv/root",         "what kind of image",  "dir:/srv/root"            },
-                {"../root",           "what kind of image",  "dir:../root"              },
-                {"host:",             "part of the host",    "write it as host"         },
-                {"host:/usr",         "part of the host",    "write it as host"         },
-                {"dir:",              "names no path",       "dir:PATH"                 },
-                {"oci:",              "names no path",       "oci:DIR[:TAG]"            },
-                {"oci-archive::v",    "names no path",       "oci-archive:FILE[:TAG]"   },
-                {"docker-archive:x:", "colon without a tag", "docker-archive:FILE[:TAG]"},
+                {"",                  "no name",               "oci-archive:FILE"         },
+                {"Host",              "name that can be none", "small letters"            },
+                {"oci://a",           "cannot be one",         "HOST[:PORT]"              },
+                {"a b",               "name that can be none", "small letters"            },
+                {"/srv/root",         "what kind of image",    "dir:/srv/root"            },
+                {"../root",           "what kind of image",    "dir:../root"              },
+                {"host:",             "part of the host",      "write it as host"         },
+                {"host:/usr",         "part of the host",      "write it as host"         },
+                {"dir:",              "names no path",         "dir:PATH"                 },
+                {"oci:",              "names no path",         "oci:DIR[:TAG]"            },
+                {"oci-archive::v",    "names no path",         "oci-archive:FILE[:TAG]"   },
+                {"docker-archive:x:", "colon without a tag",   "docker-archive:FILE[:TAG]"},
         };
 
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
@@ -74,6 +69,39 @@ TEST(refuses_the_rest_with_a_hint)
                 t_has(cases[i].hint, err.hint);
                 t_str("untouched", ref.path);
         }
+}
+
+TEST(all_else_is_a_name_or_an_id)
+{
+        static const char *const names[] = {
+                "alpine",
+                "docker://alpine:3",
+                "library/alpine",
+                "oci",
+                "ocix:a",
+                "oci-archives:x",
+                "0123abcd",
+                "sha256:0123",
+                "localhost:5000/a/b@sha256:"
+                "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+                "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        };
+
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                struct coffer_error err = {0};
+                struct reference ref;
+
+                t_note("%s", names[i]);
+                t_ok(reference_parse(names[i], &ref, &err));
+                t_int(REFERENCE_NAME, ref.form);
+                t_str(names[i], ref.path);
+                t_true(reference_is_name(names[i]));
+                t_true(reference_has_layers(names[i]));
+        }
+        t_true(!reference_has_layers("host"));
+        t_true(!reference_has_layers("dir:/x"));
+        t_true(reference_has_layers("oci:/x"));
+        t_true(!reference_is_name("oci:/x"));
 }
 
 TEST(bounds_path_and_tag)

@@ -43,10 +43,16 @@
 
 #define CAP_BIT(cap) (1ULL << (cap))
 
+/* A directory is read with the caller's id. */
+static bool by_directory(const struct unpack_request *req)
+{
+        return req->job == UNPACK_OCI_DIR || req->job == UNPACK_STORED;
+}
+
 static bool describes(const struct unpack_request *req)
 {
-        return req->job == UNPACK_OCI_DIR || req->job == UNPACK_OCI_ARCHIVE ||
-               req->job == UNPACK_DOCKER;
+        return req->job == UNPACK_OCI_ARCHIVE || req->job == UNPACK_DOCKER ||
+               req->job == UNPACK_MANIFEST || req->job == UNPACK_VERIFY || by_directory(req);
 }
 
 /*
@@ -55,8 +61,7 @@ static bool describes(const struct unpack_request *req)
  */
 static int enter_userns(const struct unpack_request *req)
 {
-        if (req->ownership == IMAGE_OWN_CALLER || req->job == UNPACK_OCI_DIR ||
-            req->job == UNPACK_COPY)
+        if (req->ownership == IMAGE_OWN_CALLER || by_directory(req) || req->job == UNPACK_COPY)
                 return 0;
         if (setns(UNPACK_FD_USERNS, CLONE_NEWUSER) < 0)
                 return -errno;
@@ -81,6 +86,7 @@ static uint64_t needed_caps(const struct unpack_request *req)
 
         switch (req->job) {
         case UNPACK_OCI_DIR:
+        case UNPACK_STORED:
                 return CAP_BIT(CAP_DAC_READ_SEARCH);
         case UNPACK_LAYER:
                 return req->ownership == IMAGE_OWN_CALLER
@@ -192,7 +198,7 @@ static int landlock(const struct unpack_request *req)
         if (ruleset_fd < 0)
                 return -errno;
 
-        if (req->job == UNPACK_OCI_DIR)
+        if (by_directory(req))
                 r = allow_beneath(ruleset_fd, UNPACK_FD_SOURCE, read_only);
         else if (!describes(req))
                 r = allow_beneath(ruleset_fd, UNPACK_FD_TARGET, attr[0] & ~never);

@@ -27,9 +27,52 @@
 
 DEFINE_FREEP(struct tar, tar_free)
 
+/* A few KiB at a time would do, but its digest is of the whole. */
+static int list(const struct unpack_request *req, struct buf *answer, struct coffer_error *err)
+{
+        static struct image_listing listing; /* 20 KiB */
+        struct buf text = BUF_INIT(INSPECT_JSON_MAX);
+        int r = buf_read_fd(&text, UNPACK_FD_SOURCE);
+
+        if (r < 0)
+                (void)error_set(err, r, "read the manifest");
+        else
+                r = inspect_listing(text.data ? text.data : "", text.size, req->platform, &listing,
+                                    err);
+        buf_release(&text);
+        if (r == 0 && req->text[0] != '\0' && !str_eq(listing.digest, req->text))
+                r = error_say(err, -EBADMSG, COFFER_ERROR_IMAGE,
+                              "the manifest's digest is sha256:%s, but should be sha256:%s",
+                              listing.digest, req->text);
+        if (r == 0) {
+                r = buf_append(answer, &listing, sizeof(listing));
+                if (r < 0)
+                        (void)error_set(err, r, "answer");
+        }
+        return r;
+}
+
+static int verify(const struct unpack_request *req, struct coffer_error *err)
+{
+        struct buf text = BUF_INIT(INSPECT_JSON_MAX);
+        char got[IMAGE_DIGEST_HEX + 1];
+        int r = buf_read_fd(&text, UNPACK_FD_SOURCE);
+
+        if (r == 0)
+                r = stream_digest(text.data ? text.data : "", text.size, got);
+        buf_release(&text);
+        if (r < 0)
+                return error_set(err, r, "read a blob");
+        if (!str_eq(got, req->blob))
+                return error_say(err, -EBADMSG, COFFER_ERROR_IMAGE,
+                                 "the digest of a blob is sha256:%s, but should be sha256:%s", got,
+                                 req->blob);
+        return 0;
+}
+
 static int describe(const struct unpack_request *req, struct buf *answer, struct coffer_error *err)
 {
-        bool archive = req->job != UNPACK_OCI_DIR;
+        bool archive = req->job == UNPACK_OCI_ARCHIVE || req->job == UNPACK_DOCKER;
         struct image_manifest m = {0};
         struct blobs blobs;
         unsigned char magic[4];
@@ -45,8 +88,13 @@ static int describe(const struct unpack_request *req, struct buf *answer, struct
         r = blobs_open(UNPACK_FD_SOURCE, archive, &blobs, err);
         if (r < 0)
                 return r;
-        r = req->job == UNPACK_DOCKER ? inspect_docker(&blobs, req->text, &m, err)
-                                      : inspect_oci(&blobs, req->text, &m, err);
+        blobs.incomplete = req->job == UNPACK_STORED;
+        if (req->job == UNPACK_DOCKER)
+                r = inspect_docker(&blobs, req->text, &m, err);
+        else if (req->job == UNPACK_STORED)
+                r = inspect_stored(&blobs, req->text, req->flags & UNPACK_ANY_PLATFORM, &m, err);
+        else
+                r = inspect_oci(&blobs, req->text, &m, err);
         blobs_close(&blobs);
         if (r < 0)
                 return r;
@@ -122,7 +170,10 @@ static int run_job(const struct unpack_request *req, struct buf *answer, struct 
         case UNPACK_OCI_DIR:
         case UNPACK_OCI_ARCHIVE:
         case UNPACK_DOCKER:
+        case UNPACK_STORED:
                 return describe(req, answer, err);
+        case UNPACK_MANIFEST:
+                return list(req, answer, err);
         case UNPACK_LAYER:
                 r = unpack_layer(req, &stats, err);
                 break;
@@ -133,6 +184,9 @@ static int run_job(const struct unpack_request *req, struct buf *answer, struct 
                 r = purge_dir(UNPACK_FD_TARGET);
                 if (r < 0)
                         (void)error_set(err, r, "remove a directory's files");
+                break;
+        case UNPACK_VERIFY:
+                r = verify(req, err);
                 break;
         default:
                 return error_set(err, -EINVAL, "do job %u", req->job);
@@ -189,7 +243,8 @@ static int read_request(struct unpack_request *ret_req)
             ret_req->magic != UNPACK_MAGIC)
                 return -EPROTO;
         if (ret_req->blob[IMAGE_DIGEST_HEX] != '\0' || ret_req->diff_id[IMAGE_DIGEST_HEX] != '\0' ||
-            ret_req->text[UNPACK_TEXT_MAX - 1] != '\0')
+            ret_req->text[UNPACK_TEXT_MAX - 1] != '\0' ||
+            ret_req->platform[UNPACK_PLATFORM_MAX - 1] != '\0')
                 return -EPROTO;
         return 0;
 }

@@ -21,11 +21,12 @@
 #include "base/faultpoint.h"
 #include "base/sys.h"
 #include "image/image.h"
+#include "image/reference.h"
 #include "lib/fill.h"
 #include "lib/handle.h"
+#include "lib/images.h"
 #include "lib/spec.h"
 #include "lib/start.h"
-#include "sandbox/userns.h"
 #include "spec/id.h"
 #include "store/claim.h"
 #include "store/events.h"
@@ -51,6 +52,7 @@ struct creation {
         int dir_fd;
         int lock_fd;
         int shim_fd;
+        int images_fd; /* while it is not written down yet that the box has these layers */
         bool made;
         struct coffer_error *err;
 };
@@ -62,37 +64,24 @@ static void release_buf(struct buf *b)
 
 /* ------------------------------------------------------------------------------------- image */
 
-static bool has_layers(const char *reference)
+/* Nothing of the store is looked at for what mounts no layers. */
+static int open_store(struct creation *c, struct image_store *store)
 {
-        return str_after(reference, "oci:") || str_after(reference, "oci-archive:") ||
-               str_after(reference, "docker-archive:");
-}
+        int r;
 
-/* Files of the store belong to one range of ids that no box has; a user's to his own map. */
-static int open_store(struct coffer_runtime *rt, const char *reference, struct image_store *store,
-                      struct coffer_error *err)
-{
-        struct msg_idmap map = idmap_for_range(IDS_STORE, 0);
-        int r = 0;
-
+        if (reference_has_layers(c->spec.image)) {
+                r = images_open(c->rt, store, c->err);
+                return r < 0 ? r : images_hold(store, &c->images_fd, c->err);
+        }
         *store = (struct image_store){
-                .home_fd = rt->home->fd,
+                .home_fd = c->rt->home->fd,
                 .userns_fd = -1,
                 .ownership = IMAGE_OWN_CALLER,
                 .root_uid = getuid(),
                 .root_gid = getgid(),
-                .program_dir = rt->program_dir,
+                .program_dir = c->rt->program_dir,
         };
-        if (!has_layers(reference))
-                return 0;
-        if (!rt->as_root)
-                r = idmap_for_caller(&map, err);
-        else
-                store->root_uid = store->root_gid = IDS_STORE;
-        if (r == 0)
-                r = userns_open(&map, &store->userns_fd, err);
-        store->ownership = map.count > 1 ? IMAGE_OWN_RANGE : IMAGE_OWN_SINGLE;
-        return r;
+        return 0;
 }
 
 static int take_string(char **to, char **from)
@@ -149,11 +138,10 @@ static int resolve_image(struct creation *c)
 
         if (!c->spec.image)
                 return error_say(c->err, -EINVAL, COFFER_ERROR_USAGE, "no image was given");
-        r = open_store(c->rt, c->spec.image, &store, c->err);
+        r = open_store(c, &store);
         if (r == 0)
                 r = image_resolve(&store, c->spec.image, &image, c->err);
-        if (store.userns_fd >= 0)
-                (void)close(store.userns_fd);
+        images_close(&store);
         if (r < 0)
                 return r;
 
@@ -525,7 +513,13 @@ int coffer_box_create(struct coffer_runtime *runtime, const struct coffer_spec *
                       struct coffer_box **ret_box, struct coffer_error *err)
 {
         struct creation c = {
-                .rt = runtime, .dir_fd = -EBADF, .lock_fd = -EBADF, .shim_fd = -EBADF, .err = err};
+                .rt = runtime,
+                .dir_fd = -EBADF,
+                .lock_fd = -EBADF,
+                .shim_fd = -EBADF,
+                .images_fd = -EBADF,
+                .err = err,
+        };
         struct coffer_box *box = NULL;
         int r;
 
@@ -536,6 +530,7 @@ int coffer_box_create(struct coffer_runtime *runtime, const struct coffer_spec *
                 return r;
         r = create(&c, &box);
 
+        close_fd(&c.images_fd);
         close_fd(&c.lock_fd);
         close_fd(&c.dir_fd);
         if (r == 0 && c.to_fill.count > 0)

@@ -75,8 +75,8 @@ judge_rows()
 
 @test "images: unknown forms, missing files, files that are none" {
         judge_rows << 'END'
-125 | 'debian'                     | run debian true
-125 | 'docker://debian'            | run docker://debian true
+125 | 'debian'                     | run --pull never debian true
+125 | 'docker://debian'            | run --pull never docker://debian true
 125 | 'ftp://x/y'                  | run ftp://x/y true
 125 | 'host:/usr'                  | run host:/usr true
 125 | '/some/where'                | run /some/where true

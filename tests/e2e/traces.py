@@ -23,10 +23,11 @@ def files():
         dirs.sort()
         where = os.path.relpath(top, HOME)
         # The directories of the home itself come with its first use.
-        if "/" in where or where not in (".", "boxes", "names", "ids", "images", "volumes"):
+        if where not in (".", "boxes", "names", "ids", "images", "volumes", "images/blobs",
+                         "images/blobs/sha256", "images/blobs/partial"):
             yield f"file {where}/"
         for name in sorted(names):
-            if (where, name) != (".", "events"):
+            if (where, name) not in ((".", "events"), ("images", "lock")):
                 yield f"file {where}/{name}"
 
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/images.h"
+
+#include <unistd.h>
+
+#include "base/error.h"
+#include "image/blobstore.h"
+#include "sandbox/userns.h"
+
+int images_open(struct coffer_runtime *rt, struct image_store *store, struct coffer_error *err)
+{
+        struct msg_idmap map = idmap_for_range(IDS_STORE, 0);
+        int r = 0;
+
+        *store = (struct image_store){
+                .home_fd = rt->home->fd,
+                .userns_fd = -1,
+                .root_uid = getuid(),
+                .root_gid = getgid(),
+                .program_dir = rt->program_dir,
+        };
+        if (!rt->as_root)
+                r = idmap_for_caller(&map, err);
+        else
+                store->root_uid = store->root_gid = IDS_STORE;
+        if (r == 0)
+                r = userns_open(&map, &store->userns_fd, err);
+        store->ownership = map.count > 1 ? IMAGE_OWN_RANGE : IMAGE_OWN_SINGLE;
+        return r;
+}
+
+void images_close(struct image_store *store)
+{
+        if (store->userns_fd >= 0)
+                (void)close(store->userns_fd);
+        store->userns_fd = -1;
+}
+
+int images_hold(const struct image_store *store, int *ret_fd, struct coffer_error *err)
+{
+        struct blobstore blobs;
+        int r = blobstore_open(store->home_fd, &blobs, err);
+
+        if (r < 0)
+                return r;
+        r = blobstore_lock(&blobs, false, ret_fd);
+        blobstore_close(&blobs);
+        return r < 0 ? error_set(err, r, "lock the images of the home") : 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "image/image.h"
+#include "lib/handle.h"
+
+/* The image store of a home, for what boxes are made from and what is pulled. */
+
+/**
+ * images_open() - the store, in the user namespace that its files belong to
+ * @rt:        the home
+ * @ret_store: close with images_close()
+ * @err:       words
+ *
+ * Files of the store belong to one range of ids that no box has; a user's to his own map.
+ *
+ * Return: 0 or a negative errno.
+ */
+int images_open(struct coffer_runtime *rt, struct image_store *ret_store, struct coffer_error *err);
+void images_close(struct image_store *store);
+
+/** images_hold() - nothing of the store is thrown away until *@ret_fd is closed */
+int images_hold(const struct image_store *store, int *ret_fd, struct coffer_error *err);

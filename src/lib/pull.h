@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <coffer/image.h>
+
+#include "image/blobstore.h"
+#include "image/layers.h"
+#include "image/message.h"
+#include "image/name.h"
+#include "image/refs.h"
+#include "lib/handle.h"
+#include "registry/config.h"
+#include "registry/message.h"
+
+/**
+ * struct pulling - a pull under way
+ * @store:    where to; its userns_fd is owned
+ * @options:  borrowed
+ * @name:     what is wanted
+ * @config:   about registries
+ * @blobs:    owned
+ * @layers:   owned
+ * @lock_fd:  images/lock, shared; owned
+ * @pull_fd:  coffer-pull; owned
+ * @next_id:  of a request
+ * @listing:  of the manifest
+ * @manifest: of the image
+ * @top:      digest that the registry has under the name, hex
+ * @err:      of the caller
+ */
+struct pulling {
+        struct image_store store;
+        const struct coffer_pull_options *options;
+        struct image_name name;
+        struct registry_config config;
+        struct blobstore blobs;
+        struct layers layers;
+        int lock_fd;
+        int pull_fd;
+        uint32_t next_id;
+        struct image_listing listing;
+        struct image_manifest manifest;
+        char top[IMAGE_DIGEST_HEX + 1];
+        struct coffer_error *err;
+};
+
+#define PULL_MANIFEST_BYTES_MAX ((uint64_t)4 * 1024 * 1024)
+
+/** pull_tell() - report progress; fields of @p as they are */
+void pull_tell(const struct pulling *p, const struct coffer_pull_progress *progress);
+
+/** pull_layers() - fetch and unpack all layers of @p->manifest; 0 or a negative errno */
+int pull_layers(struct pulling *p);
+
+/** pull_connect() - start coffer-pull for a registry, with what is known about it
+ * @program_dir: where it lies
+ * @config:      about registries
+ * @open:        host, repository and credential filled in
+ * @ret_fd:      for client_get()
+ * @err:         words
+ */
+int pull_connect(const char *program_dir, const struct registry_config *config,
+                 struct pull_open *open, int *ret_fd, struct coffer_error *err);
+
+/** pull_small() - fetch something that fits into memory
+ * @fd:       coffer-pull
+ * @get:      what
+ * @to_fd:    a file; borrowed; -1 for what has no bytes
+ * @told:     is told of retries; may be NULL
+ * @err:      words
+ */
+int pull_small(int fd, struct pull_get *get, int to_fd, const struct pulling *told,
+               struct coffer_error *err);
