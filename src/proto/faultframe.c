@@ -8,7 +8,8 @@
 static const char *const words[] = {
         WORD(HELLO),  WORD(ERROR),  WORD(OK),    WORD(INFO),    WORD(SIGNAL), WORD(STOP),
         WORD(WAIT),   WORD(EXITED), WORD(START), WORD(STARTED), WORD(EXEC),   WORD(ATTACH),
-        WORD(RESIZE), WORD(DETACH), WORD(SETUP), WORD(READY),   WORD(SPAWN),  WORD(PLACE),
+        WORD(RESIZE), WORD(DETACH), WORD(PAUSE), WORD(UNPAUSE), WORD(UPDATE), WORD(SETUP),
+        WORD(READY),  WORD(SPAWN),  WORD(PLACE),
 };
 
 int fault_frame(const char *way, uint16_t type)
@@ -19,14 +20,14 @@ int fault_frame(const char *way, uint16_t type)
 }
 
 /* Who says what to whom: the arrows of messages.h, with both ends of each. */
-static const char *const lib_send[] = {"HELLO", "START",  "SIGNAL", "STOP",  "WAIT",
-                                       "EXEC",  "ATTACH", "RESIZE", "DETACH"};
+static const char *const lib_send[] = {"HELLO",  "START",  "SIGNAL", "STOP",  "WAIT",    "EXEC",
+                                       "ATTACH", "RESIZE", "DETACH", "PAUSE", "UNPAUSE", "UPDATE"};
 static const char *const lib_recv[] = {"HELLO", "STARTED", "EXITED", "ERROR", "OK"};
 static const char *const shim_send[] = {"HELLO", "STARTED", "EXITED", "ERROR",
                                         "OK",    "SETUP",   "SPAWN"};
-static const char *const shim_recv[] = {"HELLO", "START",   "SIGNAL", "STOP",   "WAIT",
-                                        "EXEC",  "ATTACH",  "RESIZE", "DETACH", "READY",
-                                        "PLACE", "STARTED", "EXITED", "ERROR"};
+static const char *const shim_recv[] = {
+        "HELLO", "START",   "SIGNAL", "STOP",  "WAIT",  "EXEC",    "ATTACH", "RESIZE", "DETACH",
+        "PAUSE", "UNPAUSE", "UPDATE", "READY", "PLACE", "STARTED", "EXITED", "ERROR"};
 static const char *const init_send[] = {"READY",   "PLACE",  "SPAWN", "OK",
                                         "STARTED", "EXITED", "ERROR"};
 static const char *const init_recv[] = {"SETUP", "SPAWN", "READY", "OK", "STARTED", "ERROR"};

@@ -52,18 +52,25 @@ static void client_free(struct client *c)
         life_check_end(s);
 }
 
+/* Freed by its callback, which the hang-up calls; whoever waits at the other end learns of it. */
+static void drop(struct client *c)
+{
+        c->dropped = true;
+        (void)shutdown(c->fd, SHUT_RDWR);
+}
+
 void client_send(struct client *c, enum proto_type type, const void *message, const int *fds,
                  size_t fd_count)
 {
         if (!c->dropped &&
             channel_send(c->fd, type, 0, message, fds, fd_count, SEND_TIMEOUT_MS) < 0)
-                c->dropped = true;
+                drop(c);
 }
 
 void client_send_error(struct client *c, const struct coffer_error *err)
 {
         if (!c->dropped && channel_send_error(c->fd, 0, err, SEND_TIMEOUT_MS) < 0)
-                c->dropped = true;
+                drop(c);
 }
 
 static void answer(struct client *c, int r, const char *what)

@@ -99,6 +99,16 @@ def limited(lab):
     lab.faulty("rm", "-f", "m")
 
 
+def paused(lab):
+    """pause, update, unpause"""
+    lab.faulty("run", "-d", *NAMED, "host", "--", "sh", "-c", STAY)
+    lab.faulty("pause", "m")
+    if os.getuid() == 0:
+        lab.faulty("update", "--memory", "64m", "m")
+    lab.faulty("unpause", "m")
+    lab.faulty("rm", "-f", "m")
+
+
 def orphaned(lab):
     """the shim is killed, and the next command finds it"""
     for last in ("ps", "-a"), ("rm", "-f", "m"):
@@ -128,7 +138,7 @@ def copied(lab):
 
 # The exit codes that main gives in each.
 SCENARIOS = {foreground: {7}, kept: {7}, detached: {3}, terminal: {4, 129}, bad_command: set(),
-             refused: {7}, limited: {7}, orphaned: {3}, volumes: {3, 7}, copied: {7}}
+             refused: {7}, limited: {7}, paused: {3}, orphaned: {3}, volumes: {3, 7}, copied: {7}}
 
 
 def running(lab):
@@ -247,12 +257,19 @@ def check_log(lab, box):
 
 def settle_down(lab, name):
     """A box whose foreground client is gone ends in its own time."""
-    if name in ("foreground", "kept", "terminal", "bad_command", "limited"):
+    if name == "terminal" and running(lab):
+        try:  # unless it was detached from
+            wait_for("the end of a box without its client", lambda: not running(lab), 3)
+        except Wrong:
+            pass
+    if name in ("foreground", "kept", "bad_command", "limited"):
         wait_for("the end of a box without its client", lambda: not running(lab))
 
 
 def check_life(lab, box, point):
     """A box that runs lets others in; one that ends just now is looked at again."""
+    if box["State"]["Paused"]:
+        lab.must("unpause", "m")
     if box["State"]["Running"]:
         r = lab.coffer("exec", "m", "true")
         box = lab.inspect("m")
@@ -315,7 +332,8 @@ def check_words(lab, point):
 # ------------------------------------------------------------------------------- the matrix
 
 # Points that not everybody reaches.
-NEEDS = {".PLACE": "a cgroup that takes limits", "shim.spawn.": "subordinate ids, which root has not"}
+NEEDS = {".PLACE": "a cgroup that takes limits", ".UPDATE": "root",
+         "shim.spawn.": "subordinate ids, which root has not"}
 
 
 def points_of(programs):
