@@ -44,7 +44,7 @@ static struct block *free_lists[CLASSES];
 static uint32_t check_of(const struct block *b, enum mark mark)
 {
         static uint32_t secret;
-        const void *random = secret ? NULL : (const void *)getauxval(AT_RANDOM); // NOLINT
+        const void *random = secret ? NULL : (const void *)getauxval(AT_RANDOM);
 
         if (random)
                 memcpy(&secret, random, sizeof(secret));
@@ -85,7 +85,7 @@ static uint32_t class_for(size_t size)
 
 static struct block *block_of(void *p)
 {
-        struct block *b = (struct block *)((char *)p - HEADER_BYTES);
+        struct block *b = (void *)((char *)p - HEADER_BYTES);
 
         want_mark(b, MARK_USED);
         return b;
@@ -96,9 +96,10 @@ static size_t room_of(const struct block *b)
         return (b->order == CLASS_LARGE ? b->mapped : class_bytes(b->order)) - HEADER_BYTES;
 }
 
-static void *map(size_t bytes)
+static void *map(size_t bytes, int flags)
 {
-        void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1,
+                       0);
 
         return p == MAP_FAILED ? NULL : p;
 }
@@ -106,7 +107,7 @@ static void *map(size_t bytes)
 static struct block *take_large(size_t size)
 {
         size_t bytes = (size + HEADER_BYTES + 4095) & ~(size_t)4095;
-        struct block *b = bytes < size ? NULL : map(bytes);
+        struct block *b = bytes < size ? NULL : map(bytes, 0);
 
         if (!b) {
                 errno = ENOMEM;
@@ -124,14 +125,15 @@ static struct block *take_fresh(uint32_t order)
         struct block *b;
 
         if ((size_t)(fresh_end - fresh) < bytes) {
-                char *chunk = map(CHUNK_BYTES);
+                /* Who comes this far will use it: all at once, not fault by fault. */
+                char *chunk = map(CHUNK_BYTES, MAP_POPULATE);
 
                 if (!chunk)
                         return NULL; /* errno is ENOMEM */
                 fresh = chunk;
                 fresh_end = chunk + CHUNK_BYTES;
         }
-        b = (struct block *)fresh; // NOLINT
+        b = (void *)fresh;
         fresh += bytes;
         b->order = order;
         return b;
