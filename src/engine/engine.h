@@ -27,6 +27,7 @@ enum { ENGINE_PINNED_EXE = 3, ENGINE_PINNED_MAX };
  * @pinned_fds:   kept until the end has been told: taking namespaces apart takes longer than all
  * the rest of the end, closing a mount that is nowhere attached waits for an RCU grace period (3
  * ms), and neither concerns anybody then; -1 for none; owned
+ * @step:         of a launch that failed: which one of its steps did; NULL otherwise
  * @data:         the engine's own
  */
 struct engine_box {
@@ -36,7 +37,8 @@ struct engine_box {
         struct strv posture;
         int userns_fd;
         int pinned_fds[ENGINE_PINNED_MAX];
-        void *data; /* owned by the engine */
+        const char *step; /* static */
+        void *data;       /* owned by the engine */
 };
 
 #define ENGINE_BOX_INIT                                                 \

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -127,7 +128,10 @@ static void mark_log(const struct coffer_box *box)
 
 static int write_dead(struct coffer_box *box, struct box_record *record, struct coffer_error *err)
 {
-        static const char *const extra[] = {"exitCode", "137", NULL};
+        /* The shim has heard of main's end, and died before that of the box. */
+        bool heard = record->started_ns != 0 && record->finished_ns >= record->started_ns;
+        char code[16];
+        const char *extra[] = {"exitCode", code, NULL};
         int r;
 
         (void)FAULT("settle.log");
@@ -137,8 +141,11 @@ static int write_dead(struct coffer_box *box, struct box_record *record, struct 
         record->pid = 0;
         if (record->health[0] != '\0')
                 (void)str_copy(record->health, sizeof(record->health), HEALTH_OF_THE_DEAD);
-        record->exit_code = STATUS_KILLED;
-        record->finished_ns = now_ns();
+        if (!heard) {
+                record->exit_code = STATUS_KILLED;
+                record->finished_ns = now_ns();
+        }
+        (void)snprintf(code, sizeof(code), "%" PRIu32, record->exit_code);
         r = state_write(box->dir_fd, record, true);
         if (r < 0)
                 return error_set(err, r, "write the state of box %s", box->id);

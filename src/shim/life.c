@@ -20,6 +20,7 @@
 
 #define DEATH_SOON_MS 500  /* until a killed process is gone, while nobody else is served */
 #define DEATH_MS      8000 /* before it is said that it is not */
+#define ERROR_CHARS   (COFFER_ERROR_MSG_MAX - 32) /* of a message, where a step is named too */
 
 static bool is_helper(const struct shim *s)
 {
@@ -267,10 +268,14 @@ static void main_exited(struct shim *s, const struct frame *f)
                 return;
         s->record.exit_code = m.status;
         wire_release(&msg_exited_table, &m);
+        s->record.finished_ns = now_ns();
         s->main_exited = true;
         health_end(s);
         s->timeout_timer = loop_cancel(s->timeout_timer);
         s->grace_timer = loop_cancel(s->grace_timer);
+        /* What was heard is not lost when we are killed before the end is written down. */
+        if (!(s->start.flags & START_REMOVE))
+                life_save(s, false);
         /* Every process of the box is dead; nobody finds it any more. */
         if (s->start.flags & START_REMOVE) {
                 s->output.logging = false;
@@ -296,7 +301,11 @@ void life_failed(struct shim *s, const struct coffer_error *err)
                                                                          : 125;
         s->record.finished_ns = now_ns();
         (void)snprintf(s->record.reason, sizeof(s->record.reason), "start failed");
-        (void)snprintf(s->record.error, sizeof(s->record.error), "%s", err->msg);
+        if (s->box.step)
+                (void)snprintf(s->record.error, sizeof(s->record.error), "%.*s (launch: %.16s)",
+                               ERROR_CHARS, err->msg, s->box.step);
+        else
+                (void)str_copy(s->record.error, sizeof(s->record.error), err->msg);
         life_move(s, BOX_EV_FAIL);
         life_save(s, true);
 }

@@ -215,6 +215,8 @@ def check_code(box, codes, point):
         if code or reason:
             raise Wrong(f"a box that never ran has {code} {reason!r}")
         return "created"
+    if reason == DIED[0] and "finish." in point and code not in codes:
+        raise Wrong(f"the exit status that the supervisor had reported is lost: {code}")
     if reason in DIED and (code == 137 or code in codes):
         return f"{code}, {reason}"
     if reason == "start failed" and code in (125, 126, 127):

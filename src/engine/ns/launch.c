@@ -636,6 +636,7 @@ static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
         cgroup_init(&l.data->cgroup);
         l.data->events_fd = -EBADF;
         for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++) {
+                ret_box->step = steps[i].what;
                 r = fault_step(err, "launch", steps[i].what);
                 if (r == 0)
                         r = steps[i].run(&l);
@@ -650,7 +651,7 @@ static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
                 engine_box_unpin(&box);
                 return r;
         }
-        *ret_box = box;
+        *ret_box = box; /* and no step any more */
         return 0;
 }
 
