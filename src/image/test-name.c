@@ -65,7 +65,7 @@ TEST(refuses_what_is_no_name)
                 "a:x/y z",
                 "a@",
                 "a@sha256:",
-                "a@sha256:" HEX "0",
+                ("a@sha256:" HEX "0"),
                 "a@sha512:" HEX,
                 "a@sha256:XYZ",
                 "-a",

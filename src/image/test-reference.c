@@ -82,8 +82,8 @@ TEST(all_else_is_a_name_or_an_id)
                 "oci-archives:x",
                 "0123abcd",
                 "sha256:0123",
-                "localhost:5000/a/b@sha256:"
-                "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+                ("localhost:5000/a/b@sha256:"
+                 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
                 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         };
 

@@ -98,7 +98,7 @@ static int begin(struct shim *s, struct client *c, enum proto_type what, struct 
                 error_hint(err, "try again");
                 return -EBUSY;
         }
-        s->hold.what = what;
+        s->hold.what = (uint16_t)what;
         s->hold.client = c;
         s->hold.until_ms = loop_now_ms() + GIVE_UP_MS;
         return 0;

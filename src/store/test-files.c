@@ -136,8 +136,8 @@ TEST(a_file_of_probes_that_is_torn_or_not_ours_is_refused)
                 "{\"version\":1,\"log\":[]}",
                 "{\"version\":1,\"failing_streak\":-1,\"log\":[]}",
                 "{\"version\":1,\"failing_streak\":0,\"log\":[{}]}",
-                "{\"version\":1,\"failing_streak\":0,\"log\":[{\"start_ns\":1,\"end_ns\":2,"
-                "\"exit_code\":256,\"output\":\"\"}]}",
+                ("{\"version\":1,\"failing_streak\":0,\"log\":[{\"start_ns\":1,\"end_ns\":2,"
+                 "\"exit_code\":256,\"output\":\"\"}]}"),
         };
         struct scratch s = scratch_begin();
         int fd = scratch_box(&s, A);
