@@ -114,7 +114,8 @@ static void entry_from_view(struct view *v, struct listing_entry *e)
 /* What an entry cannot say is not in it: a restart policy, how healthy it was. */
 static bool is_calm(const struct view *v, const struct stat *after, uint64_t began_ns)
 {
-        return !v->held && v->meta.restart.kind == RESTART_NO && v->record.health[0] == '\0' && v->meta.image && v->meta.command &&
+        return !v->held && v->meta.restart.kind == RESTART_NO && v->record.health[0] == '\0' &&
+               v->meta.image && v->meta.command &&
                (v->state == COFFER_STATE_CREATED || v->state == COFFER_STATE_STOPPED ||
                 v->state == COFFER_STATE_FAILED) &&
                strlen(v->meta.image) < WIRE_STR_MAX && strlen(v->meta.command) < WIRE_STR_MAX &&
