@@ -239,34 +239,43 @@ static int append_labels(struct buf *to, const char *const *labels)
         return to->failed;
 }
 
-/* Docker's keys. */
-static int make_row(const struct coffer_box_info *info, bool no_trunc, int64_t now, struct buf *row)
+/* Docker's keys; what takes some making is made when it is wanted. */
+static int make_row(const struct print *p, const struct coffer_box_info *info, bool no_trunc,
+                    int64_t now, struct buf *text, struct buf *row)
 {
-        cleanup_with(buf_release) struct buf text = BUF_INIT(ROW_MAX);
         enum { CREATED_AT, RUNNING_FOR, STATUS, COMMAND, LABELS, MADE };
         static const char *const names[MADE] = {"CreatedAt", "RunningFor", "Status", "Command",
                                                 "Labels"};
+        const struct {
+                const char *key, *value;
+        } given[] = {
+                {"ID",       info->id        },
+                {"Names",    info->name      },
+                {"Image",    info->image     },
+                {"State",    state_word(info)},
+                {"Ports",    ""              },
+                {"Networks", "none"          },
+        };
 
         (void)buf_append(row, "{", 1);
-        (void)print_member(row, "ID", info->id);
-        (void)print_member(row, "Names", info->name);
-        (void)print_member(row, "Image", info->image);
-        (void)print_member(row, "State", state_word(info));
-        (void)print_member(row, "Ports", "");
-        (void)print_member(row, "Networks", "none");
+        for (size_t i = 0; i < ELEMENTS(given); i++)
+                if (print_wants(p, given[i].key))
+                        (void)print_member(row, given[i].key, given[i].value);
         for (int i = 0; i < MADE; i++) {
-                buf_consume(&text, text.size);
+                if (!print_wants(p, names[i]))
+                        continue;
+                buf_consume(text, text->size);
                 if (i == CREATED_AT)
-                        (void)human_local_time((int64_t)info->created_ns, &text);
+                        (void)human_local_time((int64_t)info->created_ns, text);
                 else if (i == RUNNING_FOR)
-                        (void)append_ago(&text, info->created_ns, now);
+                        (void)append_ago(text, info->created_ns, now);
                 else if (i == STATUS)
-                        (void)append_status(&text, info, now);
+                        (void)append_status(text, info, now);
                 else if (i == COMMAND)
-                        (void)append_command(&text, info->command, no_trunc);
+                        (void)append_command(text, info->command, no_trunc);
                 else
-                        (void)append_labels(&text, info->labels);
-                (void)print_member(row, names[i], text.data && text.size > 0 ? text.data : "");
+                        (void)append_labels(text, info->labels);
+                (void)print_member(row, names[i], text->data && text->size > 0 ? text->data : "");
         }
         return buf_append(row, "}", 1);
 }
@@ -291,11 +300,12 @@ static bool is_wanted(const struct ps_args *a, const struct item *item, size_t s
 static int print_boxes(const struct ps_args *a, struct print *p,
                        struct coffer_box_info *const *infos, struct coffer_error *err)
 {
+        cleanup_with(buf_release) struct buf row = BUF_INIT(2 * ROW_MAX);
+        cleanup_with(buf_release) struct buf text = BUF_INIT(ROW_MAX);
         int64_t now = human_now();
         size_t shown = 0;
 
         for (size_t i = 0; infos[i]; i++) {
-                cleanup_with(buf_release) struct buf row = BUF_INIT(2 * ROW_MAX);
                 const struct item item = {infos[i], infos};
                 struct jv v;
                 int r;
@@ -303,7 +313,8 @@ static int print_boxes(const struct ps_args *a, struct print *p,
                 if (!is_wanted(a, &item, shown))
                         continue;
                 shown++;
-                r = make_row(infos[i], a->no_trunc, now, &row);
+                buf_consume(&row, row.size);
+                r = make_row(p, infos[i], a->no_trunc, now, &text, &row);
                 if (r == 0)
                         r = jv_read(row.data, row.size, &v);
                 if (r < 0)

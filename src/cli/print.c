@@ -40,6 +40,19 @@ int print_begin(struct print *p, struct coffer_error *err)
         return 0;
 }
 
+bool print_wants(const struct print *p, const char *field)
+{
+        const char *template = p->rest.template;
+
+        if (!template || strstr(template, field))
+                return true;
+        /* A dot without a name is the whole row. */
+        for (const char *dot = template; (dot = strchr(dot, '.')); dot++)
+                if (!isalpha((unsigned char)dot[1]))
+                        return true;
+        return false;
+}
+
 int print_row(struct print *p, struct jv row, struct coffer_error *err)
 {
         int r;

@@ -38,6 +38,12 @@ struct print {
 
 /** print_begin() - 0, or -EINVAL when the format is none */
 int print_begin(struct print *p, struct coffer_error *err);
+/**
+ * print_wants() - may the format show this field?
+ *
+ * So that a row of a long list has what is asked for and no more.
+ */
+bool print_wants(const struct print *p, const char *field);
 /** print_row() - one object; tables are kept until the end, all else is written at once */
 int print_row(struct print *p, struct jv row, struct coffer_error *err);
 /** print_end() - write what was kept and free it */
