@@ -154,6 +154,7 @@ int name_parse(const char *text, struct image_name *ret_name, struct coffer_erro
         const char *bare = str_after(text, "docker://");
         struct image_name n = {0};
         char rest[NAME_TEXT_MAX];
+        const char *library;
         size_t first;
         int r;
 
@@ -177,7 +178,9 @@ int name_parse(const char *text, struct image_name *ret_name, struct coffer_erro
                 return r;
         if (check_repository(rest) < 0)
                 return refuse(err, text, "has a name that can be none", form);
-        if (image_is_digest(rest))
+        /* Docker's own images are shown without their "library/". */
+        library = str_eq(n.host, "docker.io") ? str_after(rest, "library/") : NULL;
+        if (image_is_digest(library ? library : rest))
                 return refuse(err, text, "looks like an id, and names are no ids", NULL);
         r = snprintf(n.repository, sizeof(n.repository), "%s%s",
                      str_eq(n.host, "docker.io") && !strchr(rest, '/') ? "library/" : "", rest);

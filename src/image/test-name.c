@@ -66,6 +66,7 @@ TEST(refuses_what_is_no_name)
                 "a@",
                 "a@sha256:",
                 ("a@sha256:" HEX "0"),
+                ("library/" HEX),
                 "a@sha512:" HEX,
                 "a@sha256:XYZ",
                 "-a",
