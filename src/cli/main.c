@@ -9,7 +9,8 @@
 #include "base/faultpoint.h"
 #include "cli/command.h"
 
-#define NAMES_MAX 64
+#define NAMES_MAX    64
+#define STDOUT_BYTES 65536
 
 static int unknown_command(char *const *words)
 {
@@ -101,19 +102,41 @@ static int fill_standard_fds(void)
         return 0;
 }
 
+/*
+ * All at once, but for people: a long list is fewer calls, and what cannot be written is noticed by
+ * the fflush() at the end.  musl writes a first line at once and forgets how that went.
+ */
+static void buffer_stdout(void)
+{
+        static char buffer[STDOUT_BYTES];
+
+        if (!isatty(STDOUT_FILENO))
+                (void)setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+}
+
+/* 0, or a positive errno. */
+static int end_stdout(void)
+{
+        if (fflush(stdout) != 0)
+                return errno;
+        return ferror(stdout) ? EIO : 0; /* of an earlier write; why is not known any more */
+}
+
 int main(int argc, char **argv)
 {
         struct coffer_error err;
-        int status;
+        int status, code;
 
         (void)signal(SIGXFSZ, SIG_IGN); /* EFBIG is an answer, of which we can tell */
         if (argc < 1 || fill_standard_fds() < 0)
                 return EXIT_COFFER;
         if (fault_list(argc, argv))
                 return 0;
+        buffer_stdout();
         status = dispatch(argc - 1, argv + 1);
-        if (fflush(stdout) != 0 && errno != EPIPE) {
-                (void)error_set(&err, -errno, "write standard output");
+        code = end_stdout();
+        if (code != 0 && code != EPIPE) {
+                (void)error_set(&err, -code, "write standard output");
                 command_report(&err);
                 if (status == 0)
                         status = EXIT_FAILED;

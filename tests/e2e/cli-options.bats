@@ -52,7 +52,15 @@ good_value()
         *" name") echo some-name ;;
         *" network") echo none ;;
         *" output") echo "$BATS_TEST_TMPDIR/out.tar" ;;
+        "image ls filter") echo reference=debian ;;
+        *"prune filter") echo until=1h ;;
+        *" password") echo secret ;;
         *" pids-limit") echo 100 ;;
+        *" platform") echo linux/amd64 ;;
+        *" progress") echo plain ;;
+        *" pull") echo never ;;
+        *" restart") echo no ;;
+        *" username") echo me ;;
         *" shm-size") echo 1m ;;
         *" signal" | *" stop-signal") echo TERM ;;
         *" since" | *" until") echo 2020-01-01T00:00:00Z ;;

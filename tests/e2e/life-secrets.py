@@ -51,8 +51,10 @@ def run(*words):
 
 def check(found, seen, clients):
     """One look: who has which canary, and may."""
+    # A client's child is in its memory until it executes another program.
+    theirs = [found[pid][0] for pid in clients if pid in found]
     for pid, (argv, environment) in found.items():
-        mine = pid in clients or pid == os.getpid()
+        mine = pid in clients or pid == os.getpid() or (argv and argv in theirs)
         workload = argv in (MAIN, EXEC)
         if argv and argv[0] in KINDS:
             seen.add(argv[0])
