@@ -190,9 +190,10 @@ int settle(struct coffer_box *box, struct box_record *ret_record, struct coffer_
         if (read_result < 0 && read_result != -ENOENT && read_result != -EBADMSG)
                 return read_result;
         if (!has_never_run(box, read_result) && !is_settled(&record, read_result)) {
-                r = end_main(box, &record, err);
+                /* The cgroup first: what a v1 freezer holds does not die. */
+                r = kill_rest(box, err);
                 if (r == 0)
-                        r = kill_rest(box, err);
+                        r = end_main(box, &record, err);
                 if (r == 0)
                         r = write_dead(box, &record, err);
         } else if (has_socket(box)) {
