@@ -3,8 +3,7 @@
 """traces.py HOME BIN-DIR [sockets]: everything that a box could leave behind, a line each, sorted.
 
 Two listings, one before and one after, must be equal: what lies in the home (but for the record of
-events), mounts, cgroups, processes of ours; and on demand control sockets, which cannot be told
-from those of another home.
+events), mounts, cgroups, processes of ours; and on demand their control sockets.
 """
 import os
 import re
@@ -94,18 +93,24 @@ class Processes:
                 yield f"process {name} {pid}"
 
 
-def sockets():
-    """Control sockets, of whichever home: their names are relative to a descriptor."""
-    for line in read("/proc/net/unix").splitlines()[1:]:
-        fields = line.split()
-        if len(fields) == 8 and fields[7].endswith("/control.sock"):
-            yield f"socket {fields[6]}"
+def sockets(processes):
+    """Control sockets that a process of ours has open; one that nobody has open is not there."""
+    found = {line.split()[6] for line in read("/proc/net/unix").splitlines()[1:]
+             if line.endswith("/control.sock")}
+    for pid in filter(processes.is_ours, processes.name):
+        try:
+            held = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue
+        for inode in found.intersection(link[8:-1] for link in held if link.startswith("socket:[")):
+            yield f"socket {inode}"
 
 
 def main():
-    listings = [files(), mounts(), cgroups(), Processes().list()]
+    processes = Processes()
+    listings = [files(), mounts(), cgroups(), processes.list()]
     if sys.argv[3:] == ["sockets"]:
-        listings.append(sockets())
+        listings.append(sockets(processes))
     for line in sorted(line for lines in listings for line in lines):
         print(line)
 
