@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "cli/command.h"
 #include "cli/relay.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
 
 /*
@@ -172,8 +173,8 @@ int session_catch(const struct session_options *o)
         }
         for (size_t i = 0; i < ELEMENTS(forwarded) && o->sig_proxy; i++)
                 (void)sigaddset(&set, forwarded[i]);
-        for (int i = SIGRTMIN; i <= SIGRTMAX && o->sig_proxy; i++)
-                (void)sigaddset(&set, i);
+        for (int i = SIGNALS_RTMIN; i <= SIGNALS_RTMAX && o->sig_proxy; i++)
+                signals_add(&set, i);
 
         /* Writing to a pipe without a reader is an answer, not our end. */
         (void)signal(SIGPIPE, SIG_IGN);

@@ -8,6 +8,7 @@
 #include "base/str.h"
 
 #define SIGNAL_MAX 64
+#define WORD_BITS  (8 * sizeof(unsigned long))
 
 #define NAMED(signal) [SIG##signal] = #signal
 
@@ -54,12 +55,12 @@ static int parse_realtime(const char *s)
         if (!down && strncasecmp(s, "RTMIN", 5) != 0)
                 return -EINVAL;
         if (s[5] == (down ? '-' : '+')) {
-                if (str_to_u64(s + 6, (uint64_t)(SIGRTMAX - SIGRTMIN), &distance) < 0)
+                if (str_to_u64(s + 6, SIGNALS_RTMAX - SIGNALS_RTMIN, &distance) < 0)
                         return -EINVAL;
         } else if (s[5] != '\0') {
                 return -EINVAL;
         }
-        return down ? SIGRTMAX - (int)distance : SIGRTMIN + (int)distance;
+        return down ? SIGNALS_RTMAX - (int)distance : SIGNALS_RTMIN + (int)distance;
 }
 
 int signals_parse(const char *s)
@@ -74,4 +75,11 @@ int signals_parse(const char *s)
                 if (names[i] && strcasecmp(s, names[i]) == 0)
                         return (int)i;
         return parse_realtime(s);
+}
+
+void signals_add(sigset_t *set, int signal)
+{
+        size_t bit = (size_t)signal - 1;
+
+        ((unsigned long *)set)[bit / WORD_BITS] |= 1UL << bit % WORD_BITS;
 }
