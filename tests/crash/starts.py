@@ -7,6 +7,7 @@ or socket.  With the programs of a build with -Dfaults=true the start is also br
 COFFER_SEED draws, and the supervisor killed there.
 """
 import os
+import re
 import random
 import subprocess
 import sys
@@ -65,9 +66,13 @@ def check(lab, number, way, result):
     state = box["State"]
     if state["Running"] or state["Reason"] != "start failed" or state["ExitCode"] != code:
         raise Wrong(f"{what} ({fault}): {state}")
-    # What is kept is what was said: the step's words and the kernel's.
-    if not state["Error"] or state["Error"] not in result.err:
+    # What is kept is what was said, the words and the kernel's, and which step of the launch it was.
+    said, _, step = state["Error"].partition(" (launch: ")
+    if not said or said not in result.err:
         raise Wrong(f"{what} ({fault}): kept {state['Error']!r} of {result.err!r}")
+    wanted = re.match(r"shim\.launch\.([a-z]+):", fault or "")
+    if wanted and step != f"{wanted[1]})":
+        raise Wrong(f"{what} ({fault}): the step is {step!r}")
 
 
 def sockets(lab):
