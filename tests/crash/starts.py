@@ -7,8 +7,8 @@ or socket.  With the programs of a build with -Dfaults=true the start is also br
 COFFER_SEED draws, and the supervisor killed there.
 """
 import os
-import re
 import random
+import re
 import subprocess
 import sys
 
