@@ -17,7 +17,8 @@ COFFER = sys.argv[1]
 LIMIT_S = 60
 WAYS = ("FROM_FILE", "INHERITED", "LITERAL", "EXEC_FILE", "NOT_PASSED")
 CANARY = {way: f"canary-{way}-{secrets.token_hex(16)}" for way in WAYS}
-MAIN, EXEC = ["sleep", "98761"], ["sleep", "98762"]
+MARK = 100000 + 2 * secrets.randbelow(10**8)  # others run this test beside us
+MAIN, EXEC = ["sleep", str(MARK)], ["sleep", str(MARK + 1)]
 KINDS = {"coffer", "coffer-shim", "coffer-init", "coffer-unpack"}
 
 
@@ -49,7 +50,7 @@ def run(*words):
     return subprocess.run([COFFER, *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S)
 
 
-def check(found, seen, clients):
+def check(found, seen, clients, box):
     """One look: who has which canary, and may."""
     # A client's child is in its memory until it executes another program.
     theirs = [found[pid][0] for pid in clients if pid in found]
@@ -58,7 +59,7 @@ def check(found, seen, clients):
         workload = argv in (MAIN, EXEC)
         if argv and argv[0] in KINDS:
             seen.add(argv[0])
-        if argv and argv[0] == "coffer-shim" and len(argv) != 2:
+        if argv and argv[0] == "coffer-shim" and box in argv and argv != ["coffer-shim", box]:
             sys.exit(f"the monitor's command line is {argv}")
         for way, value in CANARY.items():
             in_argv = any(value in word for word in argv)
@@ -96,6 +97,9 @@ def main():
     started = [client("run", "--name", "box", "--env-file", f"{directory}/FROM_FILE", "-e", "INHERITED",
                       "-e", f"LITERAL={CANARY['LITERAL']}", "host", "--", *MAIN)]
     runs(MAIN)
+    box = run("ps", "--no-trunc", "-q").stdout.decode().strip()
+    if ["coffer-shim", box] not in [argv for argv, _ in look().values()]:
+        sys.exit(f"box {box!r} has no monitor by that name")
     started.append(client("exec", "--env-file", f"{directory}/EXEC_FILE", "box", *EXEC))
     runs(EXEC)
     started.append(client("logs", "-f", "box"))
@@ -103,7 +107,7 @@ def main():
     for attempt in range(20):
         copy = client("cp", "box:/tmp/large", f"{directory}/copy{attempt}")
         while copy.poll() is None:
-            check(look(), seen, clients)
+            check(look(), seen, clients, box)
         os.unlink(f"{directory}/copy{attempt}")
         if "coffer-unpack" in seen:
             break
