@@ -290,8 +290,9 @@ static void main_failed(struct shim *s, const struct frame *f)
 
         (void)frame_error(f, &err);
         s->main_exited = true;
-        clients_start_failed(s, &err);
+        /* Whoever is told may look at once: it is written down before. */
         life_failed(s, &err);
+        clients_start_failed(s, &err);
 }
 
 void life_failed(struct shim *s, const struct coffer_error *err)

@@ -119,7 +119,8 @@ END
 
 @test "Ctrl-Z does nothing to an exec or a main that no shell could wake again" {
         ways=("exec -it box" "run --rm -it IMAGE")
-        each_way cat << 'END'
+        each_way sh -c 'echo ready; exec cat' << 'END'
+expect ready
 send one\n
 expect one\r\none
 send \x1atwo\n
@@ -130,7 +131,8 @@ END
 }
 
 @test "Ctrl-D is the end of input" {
-        each_way cat << 'END'
+        each_way sh -c 'echo ready; exec cat' << 'END'
+expect ready
 send line\n
 expect line\r\nline
 send \x04
