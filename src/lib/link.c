@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/loop.h"
 #include "base/sys.h"
 #include "spec/state.h"
@@ -166,11 +167,12 @@ static int watch(struct link *l)
         return 0;
 }
 
-static void drain(int inotify_fd)
+/* Before each look, never after one: what changes after it must wake us. */
+static void forget_changes(const struct link *l)
 {
         char events[4096];
 
-        while (sys_read(inotify_fd, events, sizeof(events)) > 0)
+        while (l->watch_fd >= 0 && sys_read(l->watch_fd, events, sizeof(events)) > 0)
                 ;
 }
 
@@ -197,7 +199,7 @@ static int wait_for_change(struct link *l, uint64_t allowed_ms, int *ret_wait_fd
         if (l->pidfd >= 0 && epoll_ctl(l->both_fd, EPOLL_CTL_ADD, l->pidfd, &event) < 0 &&
             errno != EEXIST)
                 return -errno;
-        drain(l->watch_fd);
+        (void)FAULT("link.wait");
         *ret_wait_fd = l->both_fd;
         *ret_limit_ms = l->since_ms + allowed_ms;
         return -EAGAIN;
@@ -286,8 +288,10 @@ static int send_hello(const struct link *l)
 /* 0: connected; -ESRCH: nobody holds the lock; -EXDEV: nobody to talk to, see the facts. */
 static int look(struct link *l)
 {
-        int r = box_lock_is_held(l->dir_fd);
+        int r;
 
+        forget_changes(l);
+        r = box_lock_is_held(l->dir_fd);
         l->facts = (struct box_facts){.lock_held = r != 0};
         if (r == 0)
                 return -ESRCH;
@@ -486,6 +490,15 @@ static bool says_running(int dir_fd)
         return running;
 }
 
+/* While we wait the lock is only asked for: a descriptor that could take it would, when it is
+ * closed, wake everybody who waits, us as well. */
+static int take_lock(const struct link *l, int *ret_lock_fd)
+{
+        if (l->since_ms > 0 && box_lock_is_held(l->dir_fd) == 1)
+                return -EAGAIN;
+        return box_lock_take(l->dir_fd, l->id, ret_lock_fd);
+}
+
 int lock_wait_step(struct lock_wait *w, int dir_fd, const char *id, int *ret_lock_fd,
                    int *ret_wait_fd, uint64_t *ret_limit_ms, struct coffer_error *err)
 {
@@ -496,8 +509,10 @@ int lock_wait_step(struct lock_wait *w, int dir_fd, const char *id, int *ret_loc
                 w->begun = true;
         }
         for (;;) {
-                int r = box_lock_take(dir_fd, id, ret_lock_fd);
+                int r;
 
+                forget_changes(l);
+                r = take_lock(l, ret_lock_fd);
                 *ret_limit_ms = 0;
                 if (r == 0 || r == -ENOENT)
                         return r;

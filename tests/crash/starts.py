@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-from lab import Lab, Tap, Wrong, become_subreaper, programs_of, read_dir, run
+from lab import Lab, Tap, Wrong, become_subreaper, programs_of, read_dir, run, wait_for
 
 STARTS = 64
 AT_ONCE = 8
@@ -21,15 +21,18 @@ INIT = ("receive", "stem", "sources", "root", "hostname", "landlock", "main", "p
         "ids-of-main", "masks", "namespaces", "rights", "posture")
 
 
+def has_faults(programs):
+    return subprocess.run([f"{programs}/coffer-shim", "--fault-points"], capture_output=True,
+                          check=False).returncode == 0
+
+
 def ways(programs, chance):
     """What fails, with the fault that does it, the arguments, and the exit code."""
     yield "a command that is not there", None, ["host", "--", "/nosuch"], 127
     yield "a directory that is not there", None, ["-w", "/nosuch", "host", "--", "true"], 126
     yield "a command that is none", None, ["host", "--", "/etc"], 126
     yield "a mount that is not there", "mount", ["host", "--", "true"], 125
-    listed = subprocess.run([f"{programs}/coffer-shim", "--fault-points"], capture_output=True,
-                            text=True, check=False)
-    if listed.returncode != 0:
+    if not has_faults(programs):
         return
     true = ["host", "--", "true"]
     yield "the supervisor killed in mid-setup", f"init.setup.{chance.choice(INIT)}:kill", true, 125
@@ -90,6 +93,23 @@ def check_host(lab):
         raise Wrong(f"sockets are left in {sockets(lab)}")
 
 
+def change_while_looking(lab):
+    """A client that waits for a start looks, and before it sleeps the start is done."""
+    lab.must("create", "--name", "late", "host", "--", "sleep", "1000")
+    box = lab.inspect("late")["Id"]
+    lab.fault = "shim.launch.ready:delay=300"
+    first = lab.begin("start", "late")
+    wait_for("the monitor", lambda: os.path.exists(f"{lab.home}/boxes/{box}/identity"))
+    lab.fault = "lib.link.wait#2:delay=600"
+    second = lab.begin("start", "late")
+    lab.fault = None
+    # It must not be woken by the end of its patience, which is longer than ours.
+    result = lab.end(second, limit=20)
+    if lab.end(first).status != 0 or "running" not in result.err + lab.inspect("late")["State"]["Status"]:
+        raise Wrong(f"{result}")
+    lab.must("rm", "-f", "late")
+
+
 def main():
     become_subreaper()
     programs = programs_of(sys.argv[1:])
@@ -111,6 +131,12 @@ def main():
                     tap.verdict(True, f"{number}: {way[0]}")
                 except Wrong as wrong:
                     tap.verdict(False, f"{number}: {wrong}")
+        if has_faults(programs):
+            try:
+                change_while_looking(lab)
+                tap.verdict(True, "what changes while a client looks wakes it")
+            except Wrong as wrong:
+                tap.verdict(False, str(wrong))
         try:
             check_host(lab)
             tap.verdict(True, f"{STARTS} failed starts left nothing on the host")
