@@ -93,32 +93,18 @@ static int begin_due(struct coffer_box *box, void *data, struct coffer_call **re
         return coffer_box_start_begin(box, &start, ret_call, err);
 }
 
+static bool is_due(const struct coffer_box_info *info, const void *data)
+{
+        (void)data;
+        return info->due;
+}
+
 static int start_due(const struct invocation *in)
 {
         static const struct each_way way = {
                 .begin = begin_due, .may_be_done = true, .missing_is_fine = true};
-        cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
-        cleanup_with(coffer_release) struct coffer_box_info **infos = NULL;
-        cleanup_with(strv_release) struct strv ids = {0};
-        char *none[] = {NULL};
-        struct coffer_error err = {0};
-        size_t count = 0;
-        int status = command_open_home(in, &runtime);
-        int r = 0;
 
-        if (status != 0)
-                return status;
-        if (coffer_box_list(runtime, &infos, &count, &err) < 0)
-                return command_fail(in, &err);
-        /* The newest are first in the list: the oldest box first. */
-        for (size_t i = count; r == 0 && i-- > 0;)
-                if (infos[i]->due)
-                        r = strv_add(&ids, infos[i]->id);
-        if (r < 0) {
-                (void)error_set(&err, r, "list the boxes");
-                return command_fail(in, &err);
-        }
-        return each_of(in, runtime, ids.items ? ids.items : none, &way, NULL);
+        return each_listed(in, is_due, &way, NULL);
 }
 
 static int cmd_start(struct invocation *in)

@@ -135,35 +135,12 @@ static int begin_remove(struct coffer_box *box, void *data, struct coffer_call *
                                        ret_call, err);
 }
 
-static bool is_idle(const struct coffer_box_info *info)
+static bool may_go(const struct coffer_box_info *info, const void *data)
 {
-        return info->state == COFFER_STATE_CREATED || info->state == COFFER_STATE_STOPPED ||
-               info->state == COFFER_STATE_FAILED;
-}
+        const struct rm_args *a = data;
 
-static int remove_all(struct invocation *in, struct rm_args *a, const struct each_way *way)
-{
-        cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
-        cleanup_with(coffer_release) struct coffer_box_info **infos = NULL;
-        cleanup_with(strv_release) struct strv ids = {0};
-        char *none[] = {NULL};
-        struct coffer_error err = {0};
-        size_t count = 0;
-        int status = command_open_home(in, &runtime);
-        int r = 0;
-
-        if (status != 0)
-                return status;
-        if (coffer_box_list(runtime, &infos, &count, &err) < 0)
-                return command_fail(in, &err);
-        for (size_t i = 0; r == 0 && i < count; i++)
-                if (a->force || is_idle(infos[i]))
-                        r = strv_add(&ids, infos[i]->id);
-        if (r < 0) {
-                (void)error_set(&err, r, "list the boxes");
-                return command_fail(in, &err);
-        }
-        return each_of(in, runtime, ids.items ? ids.items : none, way, a);
+        return a->force || info->state == COFFER_STATE_CREATED ||
+               info->state == COFFER_STATE_STOPPED || info->state == COFFER_STATE_FAILED;
 }
 
 static int cmd_rm(struct invocation *in)
@@ -178,7 +155,7 @@ static int cmd_rm(struct invocation *in)
                 return command_usage(in, "name boxes, or give --all", "no box was named");
         if (a.all && in->argc > 0)
                 return command_usage(in, NULL, "--all leaves no box to be named");
-        return a.all ? remove_all(in, &a, &way) : each_box(in, &way, &a);
+        return a.all ? each_listed(in, may_go, &way, &a) : each_box(in, &way, &a);
 }
 
 static int begin_wait(struct coffer_box *box, void *data, struct coffer_call **ret_call,

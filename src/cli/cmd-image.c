@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "cli/ask.h"
 #include "cli/cmd.h"
 #include "cli/filter.h"
 #include "cli/human.h"
@@ -45,26 +45,13 @@ static bool match_reference(const void *item, const char *value)
 
 static bool match_dangling(const void *item, const char *value)
 {
-        bool wanted = false;
-
-        (void)opt_bool(value, &wanted); /* check_dangling() has seen it */
-        return (((const struct coffer_image_info *)item)->repository[0] == '\0') == wanted;
-}
-
-static int check_dangling(const char *value, struct coffer_error *err)
-{
-        bool wanted;
-
-        if (opt_bool(value, &wanted) == 0)
-                return 0;
-        (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE, "invalid filter 'dangling=%s'", value);
-        error_hint(err, "give true or false");
-        return -EINVAL;
+        return (((const struct coffer_image_info *)item)->repository[0] == '\0') ==
+               filter_is_true(value);
 }
 
 static const struct filter_key keys[] = {
         {"reference", match_reference, NULL},
-        {"dangling",       match_dangling, check_dangling},
+        {"dangling",       match_dangling, filter_check_bool},
         {0 },
 };
 
@@ -116,8 +103,6 @@ static int print_image(struct print *p, const struct image_args *a,
         cleanup_with(buf_release) struct buf size = BUF_INIT(64);
         const char *hex = str_after(info->id, "sha256:");
         char id[80];
-        struct jv v;
-        int r;
 
         (void)snprintf(id, sizeof(id), "%.*s", a->no_trunc ? 79 : ID_CHARS,
                        a->no_trunc || !hex ? info->id : hex);
@@ -130,10 +115,7 @@ static int print_image(struct print *p, const struct image_args *a,
         (void)print_member(&row, "Repository", info->repository[0] ? info->repository : "<none>");
         (void)print_member(&row, "Size", size.data ? size.data : "");
         (void)print_member(&row, "Tag", info->tag[0] ? info->tag : "<none>");
-        r = buf_append(&row, "}", 1);
-        if (r == 0)
-                r = jv_read(row.data, row.size, &v);
-        return r < 0 ? error_set(err, r, "show image %s", id) : print_row(p, v, err);
+        return print_made(p, &row, err);
 }
 
 static int cmd_ls(struct invocation *in)
@@ -249,33 +231,21 @@ static const struct opt prune_opts[] = {
         {0},
 };
 
-/* Only a person at a terminal is asked; a script that does not say --force is told so. */
-static int confirm(const struct invocation *in, bool all)
-{
-        char answer[8] = "";
-
-        if (!isatty(STDIN_FILENO))
-                return command_usage(in, "give --force", "nobody is there to be asked");
-        (void)fprintf(stderr, "This removes all images %s. Go on? [y/N] ",
-                      all ? "that no box was made from" : "without a name");
-        if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
-                return EXIT_FAILED;
-        return 0;
-}
-
 static int cmd_prune(struct invocation *in)
 {
         cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
         cleanup_with(coffer_release) char **lines = NULL;
-        cleanup_with(buf_release) struct buf size = BUF_INIT(64);
         struct image_args a = {0};
         struct coffer_error err = {0};
         uint64_t bytes = 0;
-        int status, count;
+        int status = 0, count;
 
         if (!command_begin(in, &a))
                 return in->status;
-        status = a.force ? 0 : confirm(in, a.all);
+        if (!a.force)
+                status = ask_first(in, "give --force",
+                                   a.all ? "This removes all images that no box was made from"
+                                         : "This removes all images without a name");
         if (status == 0)
                 status = command_open_home(in, &runtime);
         if (status != 0)
@@ -283,13 +253,7 @@ static int cmd_prune(struct invocation *in)
         count = coffer_image_prune(runtime, a.all ? COFFER_PRUNE_ALL : 0, &lines, &bytes, &err);
         if (count < 0)
                 return command_fail(in, &err);
-        if (count > 0)
-                (void)puts("Deleted Images:");
-        for (int i = 0; i < count; i++)
-                (void)puts(lines[i]);
-        (void)human_size(bytes, &size);
-        (void)printf("%sTotal reclaimed space: %s\n", count > 0 ? "\n" : "",
-                     size.data ? size.data : "0B");
+        ask_told("Deleted Images:", lines, count, bytes);
         return 0;
 }
 

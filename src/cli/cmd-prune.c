@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "cli/ask.h"
 #include "cli/cmd.h"
 #include "cli/human.h"
 
@@ -52,22 +52,6 @@ static int read_filter(const char *filter, struct coffer_prune_options *o, struc
         return r;
 }
 
-/* Only a person at a terminal is asked; a script that does not say --force is told so. */
-static int confirm(const struct invocation *in)
-{
-        char answer[8] = "";
-
-        if (!isatty(STDIN_FILENO))
-                return command_usage(in, "give --force, or --dry-run to see what would go",
-                                     "nobody is there to be asked");
-        (void)fputs("This removes all boxes that do not run, with all their files."
-                    " Go on? [y/N] ",
-                    stderr);
-        if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
-                return EXIT_FAILED;
-        return 0;
-}
-
 static void print_item(const struct coffer_pruned *item)
 {
         if (str_eq(item->kind, "box"))
@@ -84,7 +68,6 @@ static void print_item(const struct coffer_pruned *item)
 
 static void print_items(struct coffer_pruned *const *items, bool dry)
 {
-        cleanup_with(buf_release) struct buf size = BUF_INIT(64);
         static const char *const heads[2][2] = {
                 {"Deleted Boxes:",      "Deleted Leftovers:"     },
                 {"Would delete Boxes:", "Would delete Leftovers:"},
@@ -106,9 +89,7 @@ static void print_items(struct coffer_pruned *const *items, bool dry)
                 if (any)
                         (void)puts("");
         }
-        (void)human_size(bytes, &size);
-        (void)printf("%s: %s\n", dry ? "Space to be reclaimed" : "Total reclaimed space",
-                     size.data ? size.data : "0B");
+        ask_reclaimed(dry ? "Space to be reclaimed" : "Total reclaimed space", bytes);
 }
 
 static void prune_release(struct prune_args *a)
@@ -124,7 +105,7 @@ static int cmd_prune(struct invocation *in)
         cleanup_with(coffer_release) struct coffer_pruned **items = NULL;
         struct coffer_prune_options o = {.size = sizeof(o)};
         struct coffer_error err = {0};
-        int status;
+        int status = 0;
 
         if (!command_begin(in, &a))
                 return in->status;
@@ -133,7 +114,9 @@ static int cmd_prune(struct invocation *in)
                         return command_fail(in, &err);
         o.labels = labels.count > 0 ? (const char *const *)labels.items : NULL;
         o.flags = a.dry_run ? COFFER_PRUNE_DRY_RUN : 0;
-        status = a.force || a.dry_run ? 0 : confirm(in);
+        if (!a.force && !a.dry_run)
+                status = ask_first(in, "give --force, or --dry-run to see what would go",
+                                   "This removes all boxes that do not run, with all their files");
         if (status == 0)
                 status = command_open_home(in, &runtime);
         if (status != 0)

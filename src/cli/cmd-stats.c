@@ -154,7 +154,7 @@ static void append_source(struct buf *to, const struct row *r)
 }
 
 /* Docker's keys, and where the figures are from. */
-static int make_row(const struct row *r, struct buf *row)
+static void make_row(const struct row *r, struct buf *row)
 {
         enum { CPU, MEMORY, SHARE, NET, STORAGE, PIDS, SOURCE, MADE };
         static const char *const names[MADE] = {"CPUPerc", "MemUsage", "MemPerc", "NetIO",
@@ -184,7 +184,6 @@ static int make_row(const struct row *r, struct buf *row)
                         append_source(&text, r);
                 (void)print_member(row, names[i], text.data ? text.data : "");
         }
-        return buf_append(row, "}", 1);
 }
 
 /* ------------------------------------------------------------------------------------ looks */
@@ -281,12 +280,9 @@ static int show(const struct rows *rows, const struct stats_args *a, struct coff
                 (void)fputs(CLEAR_AND_GO_UP, stdout);
         for (size_t i = 0; r == 0 && i < rows->count; i++) {
                 cleanup_with(buf_release) struct buf text = BUF_INIT(ROW_MAX);
-                struct jv v;
 
-                r = make_row(&rows->items[i], &text);
-                if (r == 0)
-                        r = jv_read(text.data, text.size, &v);
-                r = r < 0 ? error_set(err, r, "show a box") : print_row(&p, v, err);
+                make_row(&rows->items[i], &text);
+                r = print_made(&p, &text, err);
         }
         print_end(&p);
         (void)fflush(stdout);

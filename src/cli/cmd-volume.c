@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "cli/ask.h"
 #include "cli/cmd.h"
 #include "cli/filter.h"
 #include "cli/human.h"
@@ -66,27 +66,13 @@ static bool match_label(const void *item, const char *value)
 
 static bool match_dangling(const void *item, const char *value)
 {
-        bool wanted = false;
-
-        (void)opt_bool(value, &wanted); /* check_dangling() has seen it */
-        return (((const struct coffer_volume_info *)item)->users == 0) == wanted;
-}
-
-static int check_dangling(const char *value, struct coffer_error *err)
-{
-        bool wanted;
-
-        if (opt_bool(value, &wanted) == 0)
-                return 0;
-        (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE, "invalid filter 'dangling=%s'", value);
-        error_hint(err, "give true or false");
-        return -EINVAL;
+        return (((const struct coffer_volume_info *)item)->users == 0) == filter_is_true(value);
 }
 
 static const struct filter_key keys[] = {
         {"name",  match_name, NULL},
         {"label",   match_label, NULL},
-        {"dangling", match_dangling, check_dangling},
+        {"dangling", match_dangling, filter_check_bool},
         {0  },
 };
 
@@ -110,8 +96,6 @@ static int print_volume(struct print *p, const struct coffer_volume_info *info,
 {
         cleanup_with(buf_release) struct buf row = BUF_INIT(1024 * 1024);
         cleanup_with(buf_release) struct buf text = BUF_INIT(1024 * 1024);
-        struct jv v;
-        int r;
 
         (void)buf_append(&row, "{", 1);
         (void)print_member(&row, "Driver", "local");
@@ -125,10 +109,7 @@ static int print_volume(struct print *p, const struct coffer_volume_info *info,
                 (void)buf_printf(&text, "%s%s", i ? "," : "", info->labels[i]);
         (void)print_member(&row, "Labels", text.size > 0 ? text.data : "");
         (void)buf_printf(&row, ",\"Links\":\"%u\"", info->users);
-        r = buf_append(&row, "}", 1);
-        if (r == 0)
-                r = jv_read(row.data, row.size, &v);
-        return r < 0 ? error_set(err, r, "show volume %s", info->name) : print_row(p, v, err);
+        return print_made(p, &row, err);
 }
 
 static int cmd_ls(struct invocation *in)
@@ -214,35 +195,23 @@ static const struct opt prune_opts[] = {
         {0},
 };
 
-/* Only a person at a terminal is asked; a script that does not say --force is told so. */
-static int confirm(const struct invocation *in, bool all)
-{
-        char answer[8] = "";
-
-        if (!isatty(STDIN_FILENO))
-                return command_usage(in, "give --force", "nobody is there to be asked");
-        (void)fprintf(stderr,
-                      "This removes all %svolumes that no box names, with what is in them."
-                      " Go on? [y/N] ",
-                      all ? "" : "unnamed ");
-        if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
-                return EXIT_FAILED;
-        return 0;
-}
-
 static int cmd_prune(struct invocation *in)
 {
         cleanup_with(volume_release) struct volume_args a = {0};
         cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
         cleanup_with(coffer_release) char **names = NULL;
-        cleanup_with(buf_release) struct buf size = BUF_INIT(64);
         struct coffer_error err = {0};
         uint64_t bytes = 0;
-        int status, count;
+        int status = 0, count;
 
         if (!command_begin(in, &a))
                 return in->status;
-        status = a.force ? 0 : confirm(in, a.all);
+        if (!a.force)
+                status = ask_first(
+                        in, "give --force",
+                        a.all ? "This removes all volumes that no box names, with what is in them"
+                              : "This removes all unnamed volumes that no box names, with what is "
+                                "in them");
         if (status == 0)
                 status = command_open_home(in, &runtime);
         if (status != 0)
@@ -250,13 +219,7 @@ static int cmd_prune(struct invocation *in)
         count = coffer_volume_prune(runtime, a.all ? COFFER_PRUNE_ALL : 0, &names, &bytes, &err);
         if (count < 0)
                 return command_fail(in, &err);
-        if (count > 0)
-                (void)puts("Deleted Volumes:");
-        for (int i = 0; i < count; i++)
-                (void)puts(names[i]);
-        (void)human_size(bytes, &size);
-        (void)printf("%sTotal reclaimed space: %s\n", count > 0 ? "\n" : "",
-                     size.data ? size.data : "0B");
+        ask_told("Deleted Volumes:", names, count, bytes);
         return 0;
 }
 

@@ -127,3 +127,31 @@ int each_box(const struct invocation *in, const struct each_way *way, void *data
 
         return status != 0 ? status : each_of(in, runtime, in->argv, way, data);
 }
+
+int each_listed(const struct invocation *in,
+                bool (*keep)(const struct coffer_box_info *info, const void *data),
+                const struct each_way *way, void *data)
+{
+        cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
+        cleanup_with(coffer_release) struct coffer_box_info **infos = NULL;
+        cleanup_with(strv_release) struct strv ids = {0};
+        char *none[] = {NULL};
+        struct coffer_error err = {0};
+        size_t count = 0;
+        int status = command_open_home(in, &runtime);
+        int r = 0;
+
+        if (status != 0)
+                return status;
+        if (coffer_box_list(runtime, &infos, &count, &err) < 0)
+                return command_fail(in, &err);
+        /* The newest are first in the list. */
+        for (size_t i = count; r == 0 && i-- > 0;)
+                if (keep(infos[i], data))
+                        r = strv_add(&ids, infos[i]->id);
+        if (r < 0) {
+                (void)error_set(&err, r, "list the boxes");
+                return command_fail(in, &err);
+        }
+        return each_of(in, runtime, ids.items ? ids.items : none, way, data);
+}

@@ -31,3 +31,18 @@ int each_box(const struct invocation *in, const struct each_way *way, void *data
 /** each_of() - the same in an open home, for a list made elsewhere */
 int each_of(const struct invocation *in, struct coffer_runtime *runtime, char *const *references,
             const struct each_way *way, void *data);
+
+/**
+ * each_listed() - the same for boxes that the list of all is asked for
+ * @in:    the invocation
+ * @keep:  whether a box is meant
+ * @way:   what is done
+ * @data:  for both
+ *
+ * The oldest box comes first.
+ *
+ * Return: the exit status.
+ */
+int each_listed(const struct invocation *in,
+                bool (*keep)(const struct coffer_box_info *info, const void *data),
+                const struct each_way *way, void *data);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "cli/opt.h"
 
 static const struct filter_key *find(const struct filter_key *keys, const char *filter)
 {
@@ -80,4 +81,23 @@ bool filter_label(const char *const *labels, const char *wanted)
                     ((*labels)[size] == '\0' || ((*labels)[size] == '=' && !strchr(wanted, '='))))
                         return true;
         return false;
+}
+
+int filter_check_bool(const char *value, struct coffer_error *err)
+{
+        bool is_true;
+
+        if (opt_bool(value, &is_true) == 0)
+                return 0;
+        (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE, "invalid filter value '%s'", value);
+        error_hint(err, "give true or false");
+        return -EINVAL;
+}
+
+bool filter_is_true(const char *value)
+{
+        bool is_true = false;
+
+        (void)opt_bool(value, &is_true);
+        return is_true;
 }

@@ -31,3 +31,8 @@ bool filter_match(const struct strv *filters, const struct filter_key *keys, con
 
 /** filter_label() - whether "KEY" or "KEY=value" is among NULL-terminated "KEY=value" @labels */
 bool filter_label(const char *const *labels, const char *wanted);
+
+/** filter_check_bool() - a check for keys whose value is true or false */
+int filter_check_bool(const char *value, struct coffer_error *err);
+/** filter_is_true() - a value that filter_check_bool() has seen */
+bool filter_is_true(const char *value);

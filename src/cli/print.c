@@ -73,6 +73,16 @@ int print_row(struct print *p, struct jv row, struct coffer_error *err)
         return 0;
 }
 
+int print_made(struct print *p, struct buf *row, struct coffer_error *err)
+{
+        struct jv v;
+        int r = buf_append(row, "}", 1);
+
+        if (r == 0)
+                r = jv_read(row->data, row->size, &v);
+        return r < 0 ? error_set(err, r, "make a row") : print_row(p, v, err);
+}
+
 void print_end(struct print *p)
 {
         if (p->rest.is_table && p->rest.text.data)

@@ -46,6 +46,8 @@ int print_begin(struct print *p, struct coffer_error *err);
 bool print_wants(const struct print *p, const char *field);
 /** print_row() - one object; tables are kept until the end, all else is written at once */
 int print_row(struct print *p, struct jv row, struct coffer_error *err);
+/** print_made() - close the JSON object that is being made in @row and print it */
+int print_made(struct print *p, struct buf *row, struct coffer_error *err);
 /** print_end() - write what was kept and free it */
 void print_end(struct print *p);
 
