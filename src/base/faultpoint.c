@@ -49,9 +49,9 @@ extern const struct fault_points *const __stop_fault_points[] __attribute__((wea
 
 /* What each program of ours becomes: a module that several link has the points of all. */
 static const char *const families[][4] = {
-        {"lib",  NULL,      NULL,   NULL  },
-        {"shim", "newborn", NULL,   NULL  },
-        {"init", "stem",    "main", "exec"},
+        {"lib",  NULL,      NULL,       NULL  },
+        {"shim", "newborn", "launcher", NULL  },
+        {"init", "stem",    "main",     "exec"},
 };
 
 static const char *process = "lib"; /* programs of ours say who they are */

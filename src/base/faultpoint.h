@@ -9,8 +9,8 @@
  *   COFFER_FAULT_TRACE=FILE             gets a line for each point that is reached; then each
  *                                       strikes once, in whatever process
  *
- * A point is "process.point" or "process.list.step": the process is lib, shim, newborn (the
- * supervisor before its exec), init, stem, main or exec.  `coffer --fault-points`, the same of
+ * A point is "process.point" or "process.list.step": the process is lib, shim, launcher, newborn
+ * (the supervisor before its exec), init, stem, main or exec.  `coffer --fault-points`, the same of
  * coffer-shim and coffer-init, lists those that a program has; tests/crash/ walks them.
  *
  * Reaching a point allocates nothing and takes no lock, so one may lie between clone and exec.
@@ -66,6 +66,13 @@ bool fault_list(int argc, char **argv);
                 fault_here(process, NULL, fault_name[0]);                                 \
         })
 
+/* Of a module that a process with another name than its program's works with, too. */
+#define FAULT_ALSO(process, ...)                                                   \
+        static const char *const fault_also_##process[] = {__VA_ARGS__};           \
+        FAULT_GATHER(fault_##process##_also, #process, NULL, fault_also_##process, \
+                     sizeof(fault_also_##process[0]),                              \
+                     sizeof(fault_also_##process) / sizeof(fault_also_##process[0]))
+
 /* After a table of steps: their names are points. */
 #define FAULT_STEPS(process, list, table, member)                                             \
         FAULT_GATHER(fault_##process, #process, list, &(table)[0].member, sizeof((table)[0]), \
@@ -75,6 +82,7 @@ bool fault_list(int argc, char **argv);
 
 #define FAULT(point)                              0
 #define FAULT_OF(process, point)                  0
+#define FAULT_ALSO(process, ...)                  _Static_assert(1, "")
 #define FAULT_STEPS(process, list, table, member) _Static_assert(1, "")
 #define fault_here(who, list, name)               0
 #define fault_step(err, list, name)               0

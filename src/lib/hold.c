@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "lib/request.h"
 #include "spec/spec.h"
@@ -145,9 +146,9 @@ static int keep(struct coffer_call *c)
 {
         cleanup_with(box_meta_release) struct box_meta meta = {0};
         cleanup_close int dir_fd = sys_open(c->box->dir_fd, ".", O_RDONLY | O_DIRECTORY);
-        int r = dir_fd;
+        int r = dir_fd < 0 ? dir_fd : FAULT("update.meta");
 
-        if (r >= 0)
+        if (r == 0)
                 r = flock(dir_fd, LOCK_EX) < 0 ? -errno : 0;
         if (r == 0)
                 r = meta_read(dir_fd, &meta, NULL);
@@ -158,6 +159,7 @@ static int keep(struct coffer_call *c)
         if (r < 0)
                 return error_set(&c->error, r, "keep what was changed of box %s", c->box->id);
         c->box->fresh = false;
+        (void)FAULT("update.event");
         tell_updated(c->box, &meta);
         return 0;
 }

@@ -28,6 +28,8 @@ static const char *const shim_send[] = {"HELLO", "STARTED", "EXITED", "ERROR",
 static const char *const shim_recv[] = {
         "HELLO", "START",   "SIGNAL", "STOP",  "WAIT",  "EXEC",    "ATTACH", "RESIZE", "DETACH",
         "PAUSE", "UNPAUSE", "UPDATE", "READY", "PLACE", "STARTED", "EXITED", "ERROR"};
+static const char *const launcher_send[] = {"READY", "ERROR", "SETUP", "OK", "SPAWN"};
+static const char *const launcher_recv[] = {"OK", "READY", "PLACE", "ERROR"};
 static const char *const init_send[] = {"READY",   "PLACE",  "SPAWN", "OK",
                                         "STARTED", "EXITED", "ERROR"};
 static const char *const init_recv[] = {"SETUP", "SPAWN", "READY", "OK", "STARTED", "ERROR"};
@@ -44,6 +46,8 @@ GATHER(lib, send);
 GATHER(lib, recv);
 GATHER(shim, send);
 GATHER(shim, recv);
+GATHER(launcher, send);
+GATHER(launcher, recv);
 GATHER(init, send);
 GATHER(init, recv);
 GATHER(main, send);

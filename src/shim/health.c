@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "shim/shim.h"
 
@@ -63,7 +64,9 @@ static void set_status(struct shim *s, enum health_status status)
         if (str_eq(s->record.health, words[status]))
                 return;
         (void)str_copy(s->record.health, sizeof(s->record.health), words[status]);
+        (void)FAULT("health.state");
         life_save(s, false);
+        (void)FAULT("health.event");
         (void)snprintf(action, sizeof(action), "health_status: %s", words[status]);
         life_event(s, action, NULL);
 }
@@ -76,8 +79,12 @@ static void schedule(struct shim *s)
         uint32_t delay_ms =
                 health_delay_ms(h->verdict.status, loop_now_ms() - h->main_ms, &s->start.health);
 
+        int r = FAULT("health.timer");
+
+        if (r == 0)
+                r = loop_after(s->loop, delay_ms, on_next, s, &h->timer);
         /* A check that cannot go on must not go on saying that all is well. */
-        if (loop_after(s->loop, delay_ms, on_next, s, &h->timer) < 0)
+        if (r < 0)
                 set_status(s, HEALTH_UNHEALTHY);
 }
 
@@ -155,6 +162,7 @@ static void note_result(struct shim *s, int exit_code, const char *said)
                 health_decide(h->verdict, exit_code == 0, in_start_period, s->start.health.retries);
         h->log.failing_streak = h->verdict.failing_streak;
         health_log_add(&h->log, &probe);
+        (void)FAULT("health.log");
         (void)health_log_write(s->dir_fd, &h->log);
         set_status(s, h->verdict.status);
 }
@@ -206,12 +214,15 @@ static void on_timeout(void *data)
 static int send_spawn(struct shim *s)
 {
         struct msg_process p = s->process;
+        int r;
 
         p.argv = s->start.health.argv;
         p.flags = 0;
         p.timeout_ms = 0;
-        return channel_send(s->box.socket_fd, PROTO_SPAWN, s->health.stream, &p, NULL, 0,
-                            SEND_TIMEOUT_MS);
+        r = FAULT("health.spawn");
+        return r < 0 ? r
+                     : channel_send(s->box.socket_fd, PROTO_SPAWN, s->health.stream, &p, NULL, 0,
+                                    SEND_TIMEOUT_MS);
 }
 
 static void on_next(void *data)
@@ -247,6 +258,7 @@ static void started(struct shim *s, struct frame *f)
 
         if (h->pidfd >= 0)
                 return; /* said twice */
+        (void)FAULT("health.started");
         h->pidfd = frame_take_fd(f, 0);
         for (size_t i = 0; i < ELEMENTS(h->ends); i++) {
                 struct health_end *e = &h->ends[i];
@@ -309,6 +321,7 @@ void health_begin(struct shim *s)
 
         if (s->start.health.argv.count == 0)
                 return;
+        (void)FAULT("health.begin");
         *h = (struct health){.pidfd = -EBADF, .main_ms = loop_now_ms()};
         for (size_t i = 0; i < ELEMENTS(h->ends); i++)
                 h->ends[i].fd = -EBADF;

@@ -19,6 +19,7 @@
 #include "base/child.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "base/sys.h"
 #include "sandbox/userns.h"
 #include "shim/shim.h"
@@ -60,6 +61,7 @@ static void launch(const struct shim *s)
                 return;
         }
         send_box(&box);
+        (void)FAULT_OF("launcher", "forget");
         s->engine->forget(&box);
 }
 
@@ -81,7 +83,10 @@ static int keep_only(const int fds[FIRST_FREE - TO_SHIM])
 
 static _Noreturn void run(const struct shim *s, const int fds[FIRST_FREE - TO_SHIM])
 {
+        fault_process("launcher", false);
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || keep_only(fds) < 0)
+                _exit(1);
+        if (FAULT_OF("launcher", "begin") < 0)
                 _exit(1);
         (void)prctl(PR_SET_NAME, "coffer-launcher", 0, 0, 0);
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
@@ -99,6 +104,8 @@ static _Noreturn void run(const struct shim *s, const int fds[FIRST_FREE - TO_SH
         }
 }
 
+FAULT_ALSO(launcher, "engine.kill", "engine.release", "spawn.program");
+
 /* ------------------------------------------------------------------------------ in the shim */
 
 int launcher_begin(struct shim *s, int exe_fd, struct coffer_error *err)
@@ -108,9 +115,12 @@ int launcher_begin(struct shim *s, int exe_fd, struct coffer_error *err)
                 .pidfd = (uint64_t)(uintptr_t)&s->restarts.pidfd,
                 .exit_signal = SIGCHLD,
         };
+        int r = FAULT("launcher.begin");
         int ends[2];
         pid_t pid;
 
+        if (r < 0)
+                return error_set(err, r, "prepare the launcher");
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
                 return error_set(err, -errno, "create the launcher's socket");
         pid = sys_clone3(&args);
@@ -151,7 +161,8 @@ static int take_box(struct shim *s, struct frame *f, struct coffer_error *err)
                 box.pinned_fds[i - FDS_MIN] = frame_take_fd(f, i);
         box.posture = m.posture; /* all that it owned */
 
-        r = s->engine->adopt(s->id, &box, err);
+        r = FAULT("launcher.adopt");
+        r = r < 0 ? error_set(err, r, "take over the box") : s->engine->adopt(s->id, &box, err);
         if (r < 0) {
                 (void)s->engine->kill(&box, NULL);
                 (void)s->engine->release(&box, NULL);
@@ -181,6 +192,7 @@ void launcher_end(struct shim *s)
 {
         if (s->restarts.fd < 0)
                 return;
+        (void)FAULT("launcher.end");
         s->restarts.io = loop_remove(s->restarts.io);
         close_fd(&s->restarts.fd);
         (void)sys_pidfd_send_signal(s->restarts.pidfd, SIGKILL);

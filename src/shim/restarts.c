@@ -16,6 +16,7 @@
 #include <sys/epoll.h>
 
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "shim/shim.h"
 
 int restarts_init(struct shim *s)
@@ -43,11 +44,23 @@ static bool is_wanted(const struct shim *s)
         return s->started && restart_after_end(&s->restarts.policy, &end);
 }
 
+/* A launcher that dies undoes nothing. */
+static void drop_half(struct shim *s)
+{
+        struct engine_box box = ENGINE_BOX_INIT;
+
+        if (!s->box.data && s->engine->adopt(s->id, &box, NULL) == 0) {
+                (void)s->engine->kill(&box, NULL);
+                (void)s->engine->release(&box, NULL);
+        }
+}
+
 static void fail(struct shim *s, const struct coffer_error *err)
 {
         /* Whoever has asked for the end meanwhile gets it, with the status of the last run. */
         if (s->state != BOX_STOPPING)
                 life_failed(s, err);
+        drop_half(s);
         life_finish(s);
 }
 
@@ -55,11 +68,14 @@ static void fail(struct shim *s, const struct coffer_error *err)
 
 static int go_on(struct shim *s, struct coffer_error *err)
 {
-        struct box_record *r = &s->record;
+        struct box_record *record = &s->record;
+        int r = FAULT("restart.again");
 
-        r->exit_code = 0;
-        r->oom_killed = r->timed_out = false;
-        r->reason[0] = r->error[0] = '\0';
+        if (r < 0)
+                return error_set(err, r, "start box %s again", s->id);
+        record->exit_code = 0;
+        record->oom_killed = record->timed_out = false;
+        record->reason[0] = record->error[0] = '\0';
         life_note_posture(s);
         return life_begin(s, err);
 }
@@ -90,8 +106,9 @@ static void on_delay(void *data)
 {
         struct shim *s = data;
         struct coffer_error err = {0};
-        int r = launcher_ask(s, &err);
+        int r = FAULT("restart.ask");
 
+        r = r < 0 ? error_set(&err, r, "start box %s again", s->id) : launcher_ask(s, &err);
         s->restarts.timer = NULL;
         /* Not written down: for others it is restarting until main runs. */
         life_move(s, BOX_EV_START);
@@ -119,11 +136,16 @@ bool restarts_try(struct shim *s)
         again->delay_ms = restart_delay_ms(again->delay_ms, loop_now_ms() - again->since_ms);
         s->record.restart_count++;
         life_move(s, BOX_EV_RESTART);
+        (void)FAULT("restart.state");
         life_save(s, false);
+        (void)FAULT("restart.event");
         life_tell_die(s);
+        (void)FAULT("restart.clients");
         clients_tell_run_end(s);
         execs_free(s);
-        r = loop_after(s->loop, again->delay_ms, on_delay, s, &again->timer);
+        r = FAULT("restart.timer");
+        if (r == 0)
+                r = loop_after(s->loop, again->delay_ms, on_delay, s, &again->timer);
         if (r < 0) {
                 (void)error_set(&err, r, "start box %s again", s->id);
                 fail(s, &err);
@@ -147,6 +169,7 @@ bool restarts_cancel(struct shim *s)
         if (!s->between || s->finished)
                 return false;
         life_move(s, BOX_EV_STOP);
+        (void)FAULT("restart.cancel");
         life_save(s, false);
         if (!waiting)
                 return true; /* asked twice, or launching: on_launcher() ends it */

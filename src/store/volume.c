@@ -81,6 +81,8 @@ static int make(int volumes_fd, const char *temporary, const char *name,
         if (r == 0)
                 r = fill(dir_fd, volume, uid, gid);
         if (r == 0)
+                r = FAULT("volume.make");
+        if (r == 0)
                 r = sys_renameat2(volumes_fd, temporary, volumes_fd, name, RENAME_NOREPLACE);
         if (r < 0)
                 (void)tree_remove(volumes_fd, temporary);

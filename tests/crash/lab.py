@@ -106,6 +106,7 @@ class Lab:
         self.mounts = mounts()
         self.results = []
         self.going = []  # commands in the background
+        self.cut_off = False  # a client that starts a box was killed, or has failed
 
     # ------------------------------------------------------------------------- commands
 
@@ -136,8 +137,14 @@ class Lab:
             raise Wrong(f"coffer {' '.join(process.args[1:])}: not done after {limit} s") from None
         result = Result(process.args[1:], process.returncode, out, err)
         self.results.append(result)
+        self.note_end(process)
         self.check_struck()
         return result
+
+    def note_end(self, process):
+        """Of a client with the fault."""
+        if self.fault and process.args[1] in ("run", "start") and process.returncode != 0:
+            self.cut_off = True
 
     def check_struck(self):
         if self.stop_at and self.stop_at in read(self.trace):
@@ -166,6 +173,7 @@ class Lab:
     def inspect(self, name):
         r = self.coffer("inspect", name)
         if r.status == 0:
+            self.results.pop()  # nothing to tell
             return json.loads(r.out)[0]
         if "there is no box" in r.err or "was removed" in r.err:
             return None

@@ -25,7 +25,8 @@ import sys
 import termios
 import time
 
-from lab import Lab, Struck, Tap, Wrong, programs_of, read, run, wait_for, work
+from lab import (Lab, Struck, Tap, Wrong, children, describe, programs_of, read, run, wait_for,
+                 work)
 
 LINE = "mark of main"
 STAY = f"echo {LINE}; trap 'exit 3' TERM; sleep 1000 & wait"
@@ -33,6 +34,7 @@ SHORT = f"echo {LINE}; exit 7"
 NAMED = ("--name", "m", "--stop-timeout", "1")
 CODES = ("EIO", "ENOSPC", "ENOMEM", "EMFILE", "EPERM")
 CUT = "output may be cut here"
+ILL = "/tmp/ill"
 TRIES = 3
 MISSED = "was not reached this time"  # some are only when one program is faster than another
 DIED = ("shim died", "supervisor died")
@@ -121,12 +123,17 @@ def orphaned(lab):
 
 
 def volumes(lab):
-    """unnamed volumes, which go with their box, and one with a name"""
-    lab.faulty("volume", "create", "data")
-    lab.faulty("volume", "rm", "data")
+    """unnamed volumes, which go with their box"""
     lab.faulty("run", "--rm", *NAMED, "-v", "/mnt", "host", "--", "sh", "-c", SHORT)
     lab.faulty("run", "-d", *NAMED, "-v", "/mnt", "host", "--", "sh", "-c", STAY)
     lab.faulty("rm", "-f", "-v", "m")
+
+
+def named_volume(lab):
+    """one with a name, which does not"""
+    lab.faulty("volume", "create", "data")
+    lab.faulty("run", "--rm", *NAMED, "-v", "data:/mnt", "host", "--", "sh", "-c", SHORT)
+    lab.faulty("volume", "rm", "data")
 
 
 def copied(lab):
@@ -136,9 +143,90 @@ def copied(lab):
     lab.faulty("rm", "m")
 
 
+def restarted(lab):
+    """main dies, and is started again"""
+    lab.faulty("run", *NAMED, "--restart", "on-failure:1", "host", "--", "sh", "-c", SHORT)
+    lab.faulty("rm", "m")
+
+
+def limited_again(lab):
+    """the same in a cgroup: a launch makes one, and a launch that fails leaves none"""
+    lab.faulty("run", *NAMED, "--memory", "64m", "--restart", "on-failure:1", "host", "--", "sh", "-c",
+               SHORT)
+    lab.faulty("rm", "m")
+
+
+def cancelled(lab):
+    """stopped between two runs"""
+    lab.faulty("run", "-d", *NAMED, "--restart", "always", "host", "--", "sh", "-c", SHORT)
+    # From the third on there is time enough between two of them.
+    soon(lab, lambda box: box["State"]["Restarting"] and box["RestartCount"] >= 3)
+    lab.faulty("stop", "m")
+    lab.faulty("rm", "-f", "m")
+
+
+def gone_source(lab):
+    """what is to be mounted is gone when main is to be started again"""
+    source = os.path.join(lab.home, "source")
+    os.mkdir(source)
+    lab.faulty("run", "-d", *NAMED, "--restart", "on-failure:1", "-v", f"{source}:/mnt", "host", "--",
+               "sh", "-c", f"trap 'exit 7' USR1; echo {LINE}; sleep 1000 & wait")
+    soon(lab, lambda _: LINE in lab.coffer("logs", "m").out)
+    os.rmdir(source)
+    lab.faulty("kill", "-s", "USR1", "m")
+    soon(lab, lambda box: not box["State"]["Running"] and not box["State"]["Restarting"])
+    lab.faulty("rm", "-f", "m")
+
+
+def healthy(lab):
+    """a box that is well, and then is not"""
+    lab.faulty("run", "-d", *NAMED, "--health-cmd", f"test ! -e {ILL}", "--health-interval", "20ms",
+               "--health-retries", "1", "host", "--", "sh", "-c", STAY)
+    soon(lab, lambda box: box["State"]["Health"]["Status"] == "healthy")
+    lab.faulty("exec", "m", "touch", ILL)
+    soon(lab, lambda box: box["State"]["Health"]["Status"] == "unhealthy")
+    lab.faulty("rm", "-f", "m")
+
+
+def due(lab):
+    """the shim is killed, and the box's policy starts it"""
+    lab.faulty("run", "-d", *NAMED, "--restart", "always", "host", "--", "sh", "-c", STAY)
+    pid = lab.shim_pid("m")
+    if pid:
+        lab.kill(pid)
+    lab.faulty("start", "--restart")
+    lab.faulty("exec", "m", "true")
+    lab.faulty("rm", "-f", "m")
+
+
+def updated(lab):
+    """changed while it does not run"""
+    lab.faulty("create", *NAMED, "host", "--", "sh", "-c", SHORT)
+    lab.faulty("update", "--pids-limit", "100", "m")
+    lab.faulty("start", "-a", "m")
+    lab.faulty("rm", "m")
+
+
 # The exit codes that main gives in each.
 SCENARIOS = {foreground: {7}, kept: {7}, detached: {3}, terminal: {4, 129}, bad_command: set(),
-             refused: {7}, limited: {7}, paused: {3}, orphaned: {3}, volumes: {3, 7}, copied: {7}}
+             refused: {7}, limited: {7}, paused: {3}, orphaned: {3}, volumes: {3, 7},
+             named_volume: {7}, copied: {7},
+             restarted: {7}, limited_again: {7}, cancelled: {7}, gone_source: {7}, healthy: {3},
+             due: {3}, updated: {7}}
+FOREGROUND = ("foreground", "kept", "bad_command", "limited", "restarted", "limited_again")
+
+
+def soon(lab, ready):
+    """What comes by itself, if it comes: a box that does not run any more is waited for no longer."""
+    def over():
+        box = lab.inspect("m")
+        state = box and box["State"]
+        return not box or ready(box) or state["Status"] in ("exited", "failed", "created")
+    try:
+        wait_for("what comes by itself", over, 3)
+    except Wrong:
+        pass  # the judge sees what is
+    lab.check_struck()
 
 
 def running(lab):
@@ -152,6 +240,7 @@ class Session:
     def __init__(self, lab, argv):
         self.master, self.slave = pty.openpty()
         self.seen = b""
+        self.lab = lab
         self.process = subprocess.Popen(
             lab.command(*argv), stdin=self.slave, stdout=self.slave, stderr=self.slave,
             env=lab.environment(lab.fault), start_new_session=True,
@@ -182,6 +271,7 @@ class Session:
 
     def end(self):
         self.poll(lambda: False)
+        self.lab.note_end(self.process)
         os.close(self.master)
         os.close(self.slave)
 
@@ -264,7 +354,7 @@ def settle_down(lab, name):
             wait_for("the end of a box without its client", lambda: not running(lab), 3)
         except Wrong:
             pass
-    if name in ("foreground", "kept", "bad_command", "limited"):
+    if name in FOREGROUND:
         wait_for("the end of a box without its client", lambda: not running(lab))
 
 
@@ -272,23 +362,75 @@ def check_life(lab, box, point):
     """A box that runs lets others in; one that ends just now is looked at again."""
     if box["State"]["Paused"]:
         lab.must("unpause", "m")
-    if box["State"]["Running"]:
+    if box["State"]["Running"] and not box["State"]["Restarting"]:
         r = lab.coffer("exec", "m", "true")
-        box = lab.inspect("m")
+        now = lab.inspect("m")
+        again = now["State"]["Restarting"] or now["RestartCount"] > box["RestartCount"]
         # The stem is not asked whether it has entered: the first exec is told that it has not.
-        if box["State"]["Running"] and r.status != 0 and point != "stem.enter":
+        if now["State"]["Running"] and not again and r.status != 0 and point != "stem.enter":
             raise Wrong(f"it does not run: {r}")
+        box = now
+    if box["State"]["Restarting"]:
+        box = check_restarts(lab, box)
+    if box["State"]["Running"] and "Health" in box["State"]:
+        check_health(lab, point)
     return box
 
 
-def check_use(lab, box, codes):
+def is_live(box):
+    return box["State"]["Running"] or box["State"]["Restarting"]
+
+
+def check_rest(lab, box):
+    """Of a box that does not run there are its files alone: not only once it is removed."""
+    lab.see_ids()
+
+    def left():
+        lab.no_children()  # reaps
+        said = box["State"]["Reason"] == CLEAN_UP  # and why
+        return [describe(p) for p in children(os.getpid())] + ([] if said else lab.cgroups())
+    try:
+        wait_for("the end of what a box had", lambda: not left())
+    except Wrong:
+        raise Wrong(f"it does not run, and there are left: {', '.join(left())}") from None
+
+
+def check_restarts(lab, box):
+    """It is not left at that."""
+    def goes_on():
+        now = lab.inspect("m")
+        return not now["State"]["Restarting"] or now["RestartCount"] > box["RestartCount"]
+    wait_for("the next start", goes_on)
+    return lab.inspect("m")
+
+
+def check_health(lab, point):
+    """The check goes on, and says what is so; one that could not go on says that all is not well."""
+    ill = lab.coffer("exec", "m", "test", "-e", ILL).status == 0
+    true = "unhealthy" if ill or point == "shim.health.timer" else "healthy"
+
+    def says():
+        state = lab.inspect("m")["State"]
+        return not state["Running"] or state["Health"]["Status"] == true
+    wait_for(f"that the box is {true}", says)
+
+
+def check_use(lab, box, codes, point):
     """It can be used as if nothing had been."""
-    if not box["State"]["Running"] and codes:
+    if not is_live(box) and codes:
         r = lab.coffer("start", "m")
-        # A start whose client was killed goes on: it may have come to its end meanwhile.
-        if r.status != 0 and not ("running already" in r.err and lab.inspect("m")["State"]["Running"]):
+        # A start whose client was cut off goes on: it may have come to its end meanwhile.
+        if "running already" in r.err and lab.cut_off and point.startswith("lib."):
+            wait_for("the end of a start without its client", lambda: run_of(lab))
+        elif r.status != 0:
             raise Wrong(f"cannot be started again: {r}")
     lab.must("rm", "-f", "-v", "m")
+
+
+def run_of(lab):
+    """Does it run, or has it run?"""
+    state = lab.inspect("m")["State"]
+    return state["Running"] or state["Status"] in ("exited", "failed")
 
 
 def judge(lab, name, codes, point=""):
@@ -296,7 +438,7 @@ def judge(lab, name, codes, point=""):
     for process in lab.going:
         process.kill()
         process.communicate()
-    if name == "refused":
+    if name in ("refused", "gone_source"):
         os.makedirs(os.path.join(lab.home, "source"), exist_ok=True)
     lab.must("ps", "-a")
     settle_down(lab, name)
@@ -306,15 +448,18 @@ def judge(lab, name, codes, point=""):
         lab.must("run", "--rm", *NAMED, "host", "--", "true")
     else:
         box = check_life(lab, box, point)
-        verdict = "runs" if box["State"]["Running"] else check_code(box, codes, point)
+        verdict = "runs" if is_live(box) else check_code(box, codes, point)
+        if not is_live(box):
+            check_rest(lab, box)
         check_log(lab, box)
-        check_use(lab, box, codes)
+        check_use(lab, box, codes, point)
     for left in os.listdir(lab.home):
         if left == "source":
             os.rmdir(os.path.join(lab.home, left))
     lab.must("ps", "-a")
-    lab.coffer("volume", "rm", "data")
-    lab.must("volume", "ls")
+    if name == "named_volume":  # nobody else knows of it
+        lab.coffer("volume", "rm", "data")
+        lab.must("volume", "ls")
     lab.nothing_left()
     return verdict
 
@@ -336,7 +481,11 @@ def check_words(lab, point):
 
 # Points that not everybody reaches.
 NEEDS = {".PLACE": "a cgroup that takes limits", ".UPDATE": "root",
-         "shim.spawn.": "subordinate ids, which root has not"}
+         ".hold.state": "a cgroup that can freeze", ".hold.thaw": "a cgroup that can freeze",
+         "launcher.send.OK": "a cgroup that takes limits",
+         "launcher.recv.ERROR": "an ordinary user, in whose boxes mounts are made",
+         "shim.spawn.": "subordinate ids, which root has not",
+         "launcher.spawn.": "subordinate ids, which root has not"}
 
 
 def points_of(programs):
@@ -424,8 +573,9 @@ def missing(tap, points, reach):
     skipped = []
     for part, need in NEEDS.items():
         if not any(part in p for p in reached):
-            skipped += [p for p in points if part in p]
-            tap.note(f"skipped, for want of {need}: {' '.join(skipped)}")
+            some = [p for p in points if part in p]
+            tap.note(f"skipped, for want of {need}: {' '.join(some)}")
+            skipped += some
     for point in points:
         if point not in reached and point not in skipped:
             tap.verdict(False, f"{point}: no scenario reaches it")
@@ -448,7 +598,7 @@ def main():
         tap.verdict(not wrong, f"{scenarios[i].__name__} undisturbed {wrong}")
     missing(tap, points, reach)
     if not any(".PLACE" in p for p in reach[limited]):
-        reach[limited] = []  # there are no limits here, and no box
+        reach[limited] = reach[limited_again] = []  # there are no limits here, and no box
 
     wanted = [p for p in points if not sys.argv[2:] or any(re.search(x, p) for x in sys.argv[2:])]
     cells = plan(wanted, reach, seed, full)

@@ -612,6 +612,7 @@ static const struct {
         {"posture", describe        },
 };
 FAULT_STEPS(shim, "launch", steps, what);
+FAULT_STEPS(launcher, "launch", steps, what);
 
 static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
                   const struct msg_start *start, bool sibling, struct engine_box *ret_box,
