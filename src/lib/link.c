@@ -19,6 +19,7 @@
 #include "base/loop.h"
 #include "base/sys.h"
 #include "spec/state.h"
+#include "store/claim.h"
 #include "store/file.h"
 #include "store/lock.h"
 #include "store/state.h"
@@ -475,14 +476,23 @@ void lock_wait_release(struct lock_wait *w)
         w->begun = false;
 }
 
+/* On its way out, to which the record of a --rm box is not brought up to date. */
+static bool is_buried(int dir_fd, const char *id)
+{
+        char path[sizeof("../") + BOX_ID_CHARS];
+
+        (void)snprintf(path, sizeof(path), "../%s", id);
+        return faccessat(dir_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
 /* The record is behind the truth for a moment at either end of a run; "running" is true. */
-static bool says_running(int dir_fd)
+static bool says_running(int dir_fd, const char *id)
 {
         struct box_record record;
         enum box_state state;
         bool running;
 
-        if (state_read(dir_fd, &record, NULL) < 0)
+        if (is_buried(dir_fd, id) || state_read(dir_fd, &record, NULL) < 0)
                 return false;
         running = box_state_parse(record.state, &state) == 0 &&
                   (state == BOX_RUNNING || state == BOX_PAUSED || state == BOX_RESTARTING);
@@ -518,7 +528,7 @@ int lock_wait_step(struct lock_wait *w, int dir_fd, const char *id, int *ret_loc
                         return r;
                 if (r != -EAGAIN)
                         return error_set(err, r, "lock box %s", id);
-                if (says_running(dir_fd))
+                if (says_running(dir_fd, id))
                         return -EALREADY;
                 l->facts = (struct box_facts){.lock_held = true};
                 look_at_identity(l);

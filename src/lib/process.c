@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <termios.h>
 
 #include "base/error.h"
@@ -150,8 +151,11 @@ static int take_frame(struct coffer_process *p, struct coffer_error *err)
         r = channel_recv_step(p->fd, &p->reader);
         if (r == -EAGAIN)
                 return r;
-        if (r < 0)
+        if (r < 0) {
+                /* Where it is we who cannot read, the shim has to know that we do not any more. */
+                (void)shutdown(p->fd, SHUT_RDWR);
                 return end_without_word(p, err);
+        }
 
         switch (p->reader.frame.header.type) {
         case PROTO_EXITED:

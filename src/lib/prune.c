@@ -21,6 +21,7 @@
 #include "spec/id.h"
 #include "store/lock.h"
 #include "store/remove.h"
+#include "store/volume.h"
 
 #define TRASH    ".trash-"
 #define YOUNG_NS UINT64_C(10000000000) /* made and perhaps about to be started */
@@ -171,8 +172,11 @@ static int prune_unfinished(struct pruning *p, const char *id, int dir_fd)
                       : box_lock_take(dir_fd, id, &lock_fd) < 0 || is_there(dir_fd, "meta.json"))
                 return 0;
         bytes = measure_below(p->rt->home->boxes_fd, id);
-        if (!is_dry(p) && box_remove_files(p->rt->home, id, runtime_remove_as, p->rt) < 0)
-                return 0;
+        if (!is_dry(p)) {
+                if (box_remove_files(p->rt->home, id, runtime_remove_as, p->rt) < 0)
+                        return 0;
+                volume_sweep(p->rt->home, runtime_remove_as, p->rt);
+        }
         return note(p, "unfinished", id, "", bytes);
 }
 
