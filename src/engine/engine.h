@@ -70,8 +70,8 @@ static inline void engine_box_unpin(struct engine_box *box)
  * left
  * @oom:     did the memory limit end something?
  * @freeze:  stop every process of the box but the supervisor; -EAGAIN when @budget_ms was not
- *           enough: to be called again; -EOPNOTSUPP where nothing can; after an error nothing is
- *           frozen
+ *           enough: to be called again, while @ret_inside rises; -EOPNOTSUPP where nothing can;
+ * after an error nothing is frozen
  * @thaw:    let them go on, also when somebody else froze them
  * @is_frozen: whoever did it
  * @limit:   change limits of the box; -EAGAIN as for @freeze; writes the posture anew
@@ -88,11 +88,11 @@ struct engine {
         int (*release)(struct engine_box *box, struct coffer_error *err);
         bool (*oom)(const struct engine_box *box);
         int (*freeze)(const char *box_id, struct engine_box *box, unsigned budget_ms,
-                      struct coffer_error *err);
+                      unsigned *ret_inside, struct coffer_error *err);
         int (*thaw)(struct engine_box *box, struct coffer_error *err);
         bool (*is_frozen)(const struct engine_box *box);
         int (*limit)(const char *box_id, struct engine_box *box, const struct msg_update *m,
-                     unsigned budget_ms, struct coffer_error *err);
+                     unsigned budget_ms, unsigned *ret_inside, struct coffer_error *err);
         void (*left)(const struct engine_box *box, char *to, size_t size);
 };
 

@@ -22,7 +22,8 @@
 #include "sandbox/cgroup.h"
 #include "sandbox/procs.h"
 
-#define CLEAN_LOOKS 2
+#define CLEAN_LOOKS    2
+#define LIST_BYTES_MAX (1U << 20)
 
 static uint64_t now_ms(void)
 {
@@ -176,7 +177,29 @@ static int look(struct cgroup *cg, pid_t above, uint64_t deadline_ms)
         return r < 0 ? r : moved;
 }
 
-int cgroup_gather(struct cgroup *cg, pid_t above, unsigned budget_ms, struct coffer_error *err)
+static void count_lines(int dir_fd, unsigned *count)
+{
+        cleanup_with(buf_release) struct buf text = BUF_INIT(LIST_BYTES_MAX);
+
+        if (dir_fd < 0 || buf_read_file(&text, dir_fd, "cgroup.procs") < 0)
+                return;
+        for (size_t i = 0; i < text.size; i++)
+                *count += text.data[i] == '\n';
+}
+
+/* Once for each directory that somebody is in. */
+static unsigned count_inside(const struct cgroup *cg)
+{
+        unsigned count = 0;
+
+        count_lines(cg->leaf_fd[CGROUP_LOAD], &count);
+        for (size_t c = 0; c < CGROUP_CONTROLLER_COUNT; c++)
+                count_lines(cg->v1_fd[c], &count);
+        return count;
+}
+
+int cgroup_gather(struct cgroup *cg, pid_t above, unsigned budget_ms, unsigned *ret_inside,
+                  struct coffer_error *err)
 {
         uint64_t deadline_ms = now_ms() + budget_ms;
         unsigned clean = 0;
@@ -192,8 +215,11 @@ int cgroup_gather(struct cgroup *cg, pid_t above, unsigned budget_ms, struct cof
                 if (r < 0 && r != -EAGAIN)
                         return error_set(err, r, "put the box's processes into the cgroup %s",
                                          cg->name);
-                if (r < 0 || (r > 0 && now_ms() >= deadline_ms))
+                if (r < 0 || (r > 0 && now_ms() >= deadline_ms)) {
+                        if (ret_inside)
+                                *ret_inside = count_inside(cg);
                         return -EAGAIN;
+                }
                 clean = r == 0 ? clean + 1 : 0;
         }
         return 0;

@@ -171,15 +171,19 @@ int cgroup_want_freezer(struct cgroup *cg, const char *box_id, struct coffer_err
  * @cg:        as cgroup_change() left it
  * @above:     the supervisor, in the PID namespace of /proc; moved to init/ when it is in load/
  * @budget_ms: how long this call may take: moving one takes 7 to 12 ms
+ * @ret_inside: with -EAGAIN: how many are inside by now, which tells whether it gets on; may be
+ * NULL
  * @err:       words for a failure; may be NULL
  *
- * It ends when two looks in a row have found nobody outside: what forks meanwhile is found by the
- * next look, or was born inside.
+ * Who forks and exits faster than that is never moved: he is dead when his turn comes, and his
+ * child was born outside.  It ends when two looks in a row have found nobody outside: what forks
+ * meanwhile is found by the next look, or was born inside.
  *
  * Return: 0 when all are inside; -EAGAIN when the time was over: call it again; or a negative
  * errno.
  */
-int cgroup_gather(struct cgroup *cg, pid_t above, unsigned budget_ms, struct coffer_error *err);
+int cgroup_gather(struct cgroup *cg, pid_t above, unsigned budget_ms, unsigned *ret_inside,
+                  struct coffer_error *err);
 
 /**
  * cgroup_open() - find what a box has left, by its id alone

@@ -677,7 +677,7 @@ static int gather_all(struct cgroup *cg, pid_t above)
         int r, rounds = 0;
 
         do
-                r = cgroup_gather(cg, above, 50, NULL);
+                r = cgroup_gather(cg, above, 50, NULL, NULL);
         while (r == -EAGAIN && ++rounds < 400);
         return r;
 }

@@ -9,10 +9,12 @@
 #include <signal.h>
 
 #include "base/error.h"
+#include "base/faultpoint.h"
 #include "shim/shim.h"
 
 #define STEP_MS     100
 #define GIVE_UP_MS  60000 /* 4,096 processes take 40 s */
+#define STUCK_MS    3000  /* without one more inside */
 #define UPDATE_BITS (UPDATE_MEMORY | UPDATE_CPU | UPDATE_PIDS)
 
 static void step(void *data);
@@ -48,6 +50,7 @@ static void done(struct shim *s)
 {
         const struct coffer_error none = {0};
 
+        (void)FAULT("hold.state");
         if (s->hold.what == PROTO_PAUSE) {
                 s->hold.paused = true;
                 life_change(s, BOX_EV_PAUSE);
@@ -59,25 +62,52 @@ static void done(struct shim *s)
         end(s, 0, &none);
 }
 
+/* Some of them die before they can be moved: is there any hope? */
+static bool gets_on(struct hold *h, unsigned inside)
+{
+        uint64_t now_ms = loop_now_ms();
+
+        if (inside > h->inside) {
+                h->inside = inside;
+                h->stuck_ms = now_ms + STUCK_MS;
+        }
+        return now_ms < h->stuck_ms && now_ms < h->until_ms;
+}
+
+static int say_evasive(const struct shim *s, struct coffer_error *err)
+{
+        (void)error_say(err, -ETIMEDOUT, COFFER_ERROR_STATE,
+                        "processes of box %s fork and exit faster than they can be moved to its "
+                        "cgroup",
+                        s->id);
+        error_hint(err,
+                   "a box that is started with a limit, such as --memory, is born in its cgroup");
+        return -ETIMEDOUT;
+}
+
 static void step(void *data)
 {
         struct shim *s = data;
         struct hold *h = &s->hold;
         struct coffer_error err = {0};
+        unsigned inside = 0;
         int r;
 
         h->timer = NULL;
-        r = h->what == PROTO_PAUSE ? s->engine->freeze(s->id, &s->box, STEP_MS, &err)
-                                   : s->engine->limit(s->id, &s->box, &h->update, STEP_MS, &err);
-        if (r == -EAGAIN && loop_now_ms() < h->until_ms) {
+        r = FAULT("hold.step");
+        if (r < 0)
+                (void)error_set(&err, r, "change box %s", s->id);
+        else if (h->what == PROTO_PAUSE)
+                r = s->engine->freeze(s->id, &s->box, STEP_MS, &inside, &err);
+        else
+                r = s->engine->limit(s->id, &s->box, &h->update, STEP_MS, &inside, &err);
+        if (r == -EAGAIN && gets_on(h, inside)) {
                 r = loop_after(s->loop, 0, step, s, &h->timer);
                 if (r == 0)
                         return;
                 (void)error_set(&err, r, "go on");
         } else if (r == -EAGAIN) {
-                (void)error_say(&err, -ETIMEDOUT, COFFER_ERROR_STATE,
-                                "box %s forks faster than its processes can be moved", s->id);
-                error_hint(&err, "`coffer kill %s` ends it", s->id);
+                r = say_evasive(s, &err);
         }
         if (r < 0 && h->what == PROTO_PAUSE)
                 (void)s->engine->thaw(&s->box, NULL);
@@ -101,6 +131,8 @@ static int begin(struct shim *s, struct client *c, enum proto_type what, struct 
         s->hold.what = (uint16_t)what;
         s->hold.client = c;
         s->hold.until_ms = loop_now_ms() + GIVE_UP_MS;
+        s->hold.stuck_ms = loop_now_ms() + STUCK_MS;
+        s->hold.inside = 0;
         return 0;
 }
 
@@ -142,8 +174,9 @@ void hold_pause(struct shim *s, struct client *c)
 
 static int thaw(struct shim *s, struct coffer_error *err)
 {
-        int r = s->engine->thaw(&s->box, err);
+        int r = FAULT("hold.thaw");
 
+        r = r < 0 ? error_set(err, r, "let box %s go on", s->id) : s->engine->thaw(&s->box, err);
         if (r < 0)
                 return r;
         s->hold.paused = false;

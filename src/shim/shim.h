@@ -142,7 +142,9 @@ struct health {
  * @what:     PROTO_PAUSE or PROTO_UPDATE while one is under way, else 0
  * @client:   who asked for it; NULL: has gone meanwhile
  * @timer:    the next step
- * @until_ms: when it is given up
+ * @until_ms: when it is given up, whatever happens
+ * @inside:   the most processes that were in the cgroup so far
+ * @stuck_ms: when it is given up, unless there are more by then
  * @update:   of an UPDATE
  */
 struct hold {
@@ -151,6 +153,8 @@ struct hold {
         struct client *client;
         struct loop_timer *timer;
         uint64_t until_ms;
+        unsigned inside;
+        uint64_t stuck_ms;
         struct msg_update update;
 };
 

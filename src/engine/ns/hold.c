@@ -29,7 +29,8 @@ int hold_remove_leftover(const char *box_id, struct coffer_error *err)
         return r == 0 ? cgroup_remove(&old, err) : r;
 }
 
-static int gather(struct engine_box *box, unsigned budget_ms, struct coffer_error *err)
+static int gather(struct engine_box *box, unsigned budget_ms, unsigned *ret_inside,
+                  struct coffer_error *err)
 {
         struct ns_data *data = box->data;
         pid_t supervisor = 0;
@@ -37,7 +38,7 @@ static int gather(struct engine_box *box, unsigned budget_ms, struct coffer_erro
 
         if (r < 0)
                 return error_set(err, r, "find the supervisor of the box");
-        return cgroup_gather(&data->cgroup, supervisor, budget_ms, err);
+        return cgroup_gather(&data->cgroup, supervisor, budget_ms, ret_inside, err);
 }
 
 /* ------------------------------------------------------------------------------ the freezer */
@@ -56,7 +57,7 @@ static int want_freezer(const char *box_id, struct ns_data *data, struct coffer_
 
 /* Frozen first, then filled: whoever comes in stops at once and forks no more. */
 int hold_freeze(const char *box_id, struct engine_box *box, unsigned budget_ms,
-                struct coffer_error *err)
+                unsigned *ret_inside, struct coffer_error *err)
 {
         struct ns_data *data = box->data;
         int r = want_freezer(box_id, data, err);
@@ -64,7 +65,7 @@ int hold_freeze(const char *box_id, struct engine_box *box, unsigned budget_ms,
         if (r == 0)
                 r = cgroup_set_frozen(&data->cgroup, err);
         if (r == 0)
-                r = gather(box, budget_ms, err);
+                r = gather(box, budget_ms, ret_inside, err);
         if (r == 0)
                 r = cgroup_freeze(&data->cgroup, FREEZE_TIMEOUT_MS, err);
         if (r < 0 && r != -EAGAIN)
@@ -211,7 +212,7 @@ static void tell_posture(struct engine_box *box, const struct msg_update *m)
 }
 
 int hold_limit(const char *box_id, struct engine_box *box, const struct msg_update *m,
-               unsigned budget_ms, struct coffer_error *err)
+               unsigned budget_ms, unsigned *ret_inside, struct coffer_error *err)
 {
         struct ns_data *data = box->data;
         int r = check_processes(box_id, data, m, err);
@@ -220,7 +221,7 @@ int hold_limit(const char *box_id, struct engine_box *box, const struct msg_upda
                 return r;
         r = change(box_id, data, m, err);
         if (r == 0)
-                r = gather(box, budget_ms, err);
+                r = gather(box, budget_ms, ret_inside, err);
         if (r == 0)
                 tell_posture(box, m);
         return r;

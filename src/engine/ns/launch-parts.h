@@ -29,8 +29,8 @@ int hold_remove_leftover(const char *box_id, struct coffer_error *err);
 
 /* For struct engine; see there. */
 int hold_freeze(const char *box_id, struct engine_box *box, unsigned budget_ms,
-                struct coffer_error *err);
+                unsigned *ret_inside, struct coffer_error *err);
 int hold_thaw(struct engine_box *box, struct coffer_error *err);
 bool hold_is_frozen(const struct engine_box *box);
 int hold_limit(const char *box_id, struct engine_box *box, const struct msg_update *m,
-               unsigned budget_ms, struct coffer_error *err);
+               unsigned budget_ms, unsigned *ret_inside, struct coffer_error *err);
