@@ -66,12 +66,13 @@ static int end_main(const struct coffer_box *box, const struct box_record *recor
 {
         struct pollfd p = {.events = POLLIN};
         cleanup_close int pidfd = -EBADF;
-        uint64_t inode;
 
-        if (record->pid == 0 || record->pid_inode == 0 || !is_from_here(box))
+        (void)FAULT("settle.main");
+        if (record->pid == 0 || !is_from_here(box))
                 return 0;
         pidfd = sys_pidfd_open((pid_t)record->pid);
-        if (pidfd < 0 || process_inode(pidfd, &inode) < 0 || inode != record->pid_inode)
+        if (pidfd < 0 ||
+            !process_has_mark(pidfd, record->pid, record->pid_inode, record->pid_start))
                 return 0;
         (void)sys_pidfd_send_signal(pidfd, SIGKILL);
         p.fd = pidfd;
@@ -300,6 +301,9 @@ int box_remove_now(struct coffer_box *box, bool with_volumes, struct coffer_erro
         if (meta_read(box->dir_fd, &meta, NULL) == 0) {
                 event.image = meta.image;
                 event.labels = &meta.labels;
+        } else {
+                /* Its creation was cut short, perhaps in the middle of a volume. */
+                volume_sweep(rt->home, runtime_remove_as, rt);
         }
         if (with_volumes)
                 box_doom_volumes(box->dir_fd);

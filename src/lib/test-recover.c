@@ -181,6 +181,70 @@ TEST(a_state_that_is_torn_or_of_another_boot_is_settled)
         lab_end(&lab);
 }
 
+/* Is the process that a dead shim has left as main ended, and waited for? */
+static bool ends_main(struct lab *lab, struct coffer_box *box, struct box_record *record)
+{
+        struct pollfd p = {.events = POLLIN};
+        struct coffer_box_info *info;
+        struct identity identity;
+        int dir_fd = open_dir(lab, box);
+        pid_t pid = t_ok(fork());
+        uint64_t inode, start;
+        bool ended;
+
+        if (pid == 0)
+                for (;;)
+                        (void)pause();
+        p.fd = t_ok(sys_pidfd_open(pid));
+        t_ok(process_start_time((uint32_t)pid, &start));
+        if (process_inode(p.fd, &inode) < 0)
+                inode = 0;
+        record->pid = (uint32_t)pid;
+        record->pid_inode *= inode;
+        record->pid_start *= start;
+        t_ok(state_write(dir_fd, record, false));
+        t_ok(identity_of_self(coffer_box_id(box), "0.0.1", &identity));
+        t_ok(identity_write(dir_fd, &identity));
+        lab_ok(lab, coffer_box_get_info(box, &info, &lab->err));
+        t_int(COFFER_STATE_FAILED, info->state);
+        coffer_free(info);
+        ended = poll(&p, 1, 0) == 1;
+        t_ok(sys_pidfd_send_signal(p.fd, SIGKILL));
+        t_int(pid, waitpid(pid, NULL, 0));
+        (void)close(p.fd);
+        (void)close(dir_fd);
+        return ended;
+}
+
+TEST(main_is_ended_if_it_is_the_one_that_the_record_means)
+{
+        static const struct {
+                uint64_t inode, start; /* times the right one */
+                bool ends;
+        } cases[] = {
+                {0, 1, true }, /* before Linux 6.9 */
+                {0, 2, false}, /* a stranger has its pid */
+                {2, 0, false},
+                {0, 0, false},
+        };
+        struct lab lab = lab_begin();
+        struct coffer_box *box = lab_box(&lab, "true", NULL);
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                struct box_record record = {
+                        .state = "running",
+                        .started_ns = 1,
+                        .pid_inode = cases[i].inode,
+                        .pid_start = cases[i].start,
+                };
+
+                t_note("%zu", i);
+                t_int(cases[i].ends, ends_main(&lab, box, &record));
+        }
+        lab_remove(&lab, box);
+        lab_end(&lab);
+}
+
 /* A stranger has the pid of the record, and somebody the lock: nobody is signalled. */
 /* A directory in its place stands for the full disk, on which no state can be written. */
 TEST(a_box_whose_state_cannot_be_written_is_removed)

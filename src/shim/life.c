@@ -246,7 +246,7 @@ static void main_started(struct shim *s, struct frame *f)
         if (sys_pidfd_pid(s->box.main_pidfd, &pid) == 0)
                 s->record.pid = (uint32_t)pid;
         (void)FAULT("started.state");
-        (void)process_inode(s->box.main_pidfd, &s->record.pid_inode);
+        process_mark(s->box.main_pidfd, s->record.pid, &s->record.pid_inode, &s->record.pid_start);
         s->record.started_ns = now_ns();
         s->restarts.since_ms = loop_now_ms();
         s->started = true;

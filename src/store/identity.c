@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +218,32 @@ int process_start_time(uint32_t pid, uint64_t *ret_start_time)
                 return -EBADMSG;
         p[strcspn(p, " \n")] = '\0';
         return str_to_u64(p, UINT64_MAX, ret_start_time) < 0 ? -EBADMSG : 0;
+}
+
+static bool has_ended(int pidfd)
+{
+        struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+        return poll(&p, 1, 0) != 0;
+}
+
+void process_mark(int pidfd, uint32_t pid, uint64_t *ret_inode, uint64_t *ret_start)
+{
+        *ret_inode = *ret_start = 0;
+        if (process_inode(pidfd, ret_inode) == 0)
+                return;
+        /* What lives still has its pid: what was read is its own. */
+        if (process_start_time(pid, ret_start) < 0 || has_ended(pidfd))
+                *ret_start = 0;
+}
+
+bool process_has_mark(int pidfd, uint32_t pid, uint64_t inode, uint64_t start)
+{
+        uint64_t now;
+
+        if (inode != 0)
+                return process_inode(pidfd, &now) == 0 && now == inode;
+        return start != 0 && process_start_time(pid, &now) == 0 && now == start;
 }
 
 int identity_of_self(const char *id, const char *coffer, struct identity *ret_identity)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -79,6 +80,16 @@ int pid_ns_read(uint64_t *ret_inode);
  * Return: 0, -EOPNOTSUPP before Linux 6.9, or what fstat(2) answers.
  */
 int process_inode(int pidfd, uint64_t *ret_inode);
+/**
+ * process_mark() - what tells a process from whoever gets its pid later
+ * @pidfd:     of it
+ * @pid:       of it
+ * @ret_inode: as process_inode(); 0 where there is none
+ * @ret_start: then as process_start_time(); 0: it has ended, or is not to be seen
+ */
+void process_mark(int pidfd, uint32_t pid, uint64_t *ret_inode, uint64_t *ret_start);
+/** process_has_mark() - is @pidfd, which was opened by @pid, the process that was marked so? */
+bool process_has_mark(int pidfd, uint32_t pid, uint64_t inode, uint64_t start);
 /**
  * process_start_time() - field 22 of /proc/PID/stat
  * @pid:            in the caller's PID namespace

@@ -82,6 +82,8 @@ static int get_record(const struct json_value *root, struct box_record *to,
         if (r == 0)
                 r = json_get_u64(root, "pid_inode", JSON_OPTIONAL, UINT64_MAX, &to->pid_inode, err);
         if (r == 0)
+                r = json_get_u64(root, "pid_start", JSON_OPTIONAL, UINT64_MAX, &to->pid_start, err);
+        if (r == 0)
                 r = json_get_u64(root, "created_ns", JSON_OPTIONAL, UINT64_MAX, &to->created_ns,
                                  err);
         if (r == 0)

@@ -69,12 +69,13 @@ int state_write(int box_dir_fd, const struct box_record *r, bool sync)
         (void)buf_append_json(&text, r->error);
         (void)buf_printf(
                 &text,
-                ",\"pid\":%" PRIu32 ",\"pid_inode\":%" PRIu64 ",\"created_ns\":%" PRIu64
-                ",\"started_ns\":%" PRIu64 ",\"finished_ns\":%" PRIu64 ",\"exit_code\":%" PRIu32
+                ",\"pid\":%" PRIu32 ",\"pid_inode\":%" PRIu64 ",\"pid_start\":%" PRIu64
+                ",\"created_ns\":%" PRIu64 ",\"started_ns\":%" PRIu64 ",\"finished_ns\":%" PRIu64
+                ",\"exit_code\":%" PRIu32
                 ",\"oom_killed\":%s,\"timed_out\":%s,\"stop_asked\":%s,\"restart_count\":%" PRIu32
                 ",\"posture\":[",
-                r->pid, r->pid_inode, r->created_ns, r->started_ns, r->finished_ns, r->exit_code,
-                r->oom_killed ? "true" : "false", r->timed_out ? "true" : "false",
+                r->pid, r->pid_inode, r->pid_start, r->created_ns, r->started_ns, r->finished_ns,
+                r->exit_code, r->oom_killed ? "true" : "false", r->timed_out ? "true" : "false",
                 r->stop_asked ? "true" : "false", r->restart_count);
         for (size_t i = 0; i < r->posture.count; i++) {
                 if (i > 0)

@@ -25,6 +25,8 @@
  * @error:         what went wrong in one line, for people
  * @pid:           of main in the host's PID namespace; 0 when it does not run
  * @pid_inode:     of its pidfd, which tells it from whoever gets @pid later; 0: not known
+ * @pid_start:     before Linux 6.9, which has no such number: when it was started, as in
+ *                 /proc/PID/stat; 0: not known
  * @created_ns:    when the box was made, in nanoseconds since 1970
  * @started_ns:    when main was last started; 0: never
  * @finished_ns:   when it last ended; 0: never
@@ -42,6 +44,7 @@ struct box_record {
         char error[COFFER_ERROR_MSG_MAX];
         uint32_t pid;
         uint64_t pid_inode;
+        uint64_t pid_start;
         uint64_t created_ns;
         uint64_t started_ns;
         uint64_t finished_ns;

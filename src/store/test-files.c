@@ -81,6 +81,37 @@ TEST(an_identity_comes_back_as_written)
         scratch_end(&s);
 }
 
+/* A pipe is as little of pidfs as a pidfd was before Linux 6.9, and as alive. */
+TEST(a_process_without_a_number_in_pidfs_is_told_by_its_start)
+{
+        uint32_t pid = (uint32_t)getpid();
+        uint64_t inode, start, now;
+        int pidfd = t_ok(sys_pidfd_open(getpid()));
+        int ends[2];
+
+        t_ok(pipe2(ends, O_CLOEXEC));
+        process_mark(ends[0], pid, &inode, &start);
+        t_ok(process_start_time(pid, &now));
+        t_true(inode == 0 && start == now);
+        t_true(process_has_mark(ends[0], pid, 0, start));
+        t_false(process_has_mark(ends[0], pid, 0, start + 1));
+        t_false(process_has_mark(ends[0], pid, 0, 0));
+        t_false(process_has_mark(ends[0], pid, 1, start));
+        t_false(process_has_mark(ends[0], 0x3fffffff, 0, start));
+        (void)close(ends[1]); /* as one that has ended, whose pid may be another's */
+        process_mark(ends[0], pid, &inode, &start);
+        t_true(inode == 0 && start == 0);
+        (void)close(ends[0]);
+
+        if (process_inode(pidfd, &now) == 0) {
+                process_mark(pidfd, pid, &inode, &start);
+                t_true(inode == now && start == 0);
+                t_true(process_has_mark(pidfd, pid, inode, 0));
+                t_false(process_has_mark(pidfd, pid, inode + 1, 0));
+        }
+        (void)close(pidfd);
+}
+
 static struct health_probe probe_of(int number, const char *bytes, size_t size)
 {
         return (struct health_probe){.start_ns = (uint64_t)number,
@@ -200,6 +231,7 @@ TEST(a_state_comes_back_as_written)
                 .error = "a \"quoted\"\nline",
                 .pid = 12,
                 .pid_inode = 4294967296,
+                .pid_start = 4294967297,
                 .created_ns = 1,
                 .started_ns = 1700000000123456789U,
                 .finished_ns = 3,
@@ -223,6 +255,7 @@ TEST(a_state_comes_back_as_written)
         t_str(a.error, b.error);
         t_true(a.started_ns == b.started_ns && b.oom_killed && b.timed_out);
         t_true(b.stop_asked && b.restart_count == 4);
+        t_true(b.pid_inode == 4294967296 && b.pid_start == 4294967297);
         t_int(137, b.exit_code);
         t_str("unhealthy", b.health);
         t_int(2, b.posture.count);
