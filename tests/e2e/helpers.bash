@@ -109,6 +109,7 @@ until_true()
                 read -rt 0.05 <> <(:) || :
         done
 }
+export -f until_true # for the shells that a test starts
 
 # ---------------------------------------------------------------- what a test needs
 

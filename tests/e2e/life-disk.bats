@@ -13,7 +13,8 @@ load helpers
                 "$coffer" run -d --name b host -- sh -c "echo before; exec sleep 1000" > /dev/null
                 "$coffer" run -d --name c host -- sleep 1000 > /dev/null
                 "$coffer" create --name never host -- true > /dev/null
-                until "$coffer" logs b | grep -q before; do :; done
+                said() { "$coffer" logs b | grep -q before; }
+                until_true 20 said
                 dd if=/dev/zero of=/mnt/fill bs=4k 2> /dev/null || :
 
                 [ "$("$coffer" ps -q | wc -l)" = 2 ]

@@ -222,7 +222,8 @@ for how in "kill" "stop -t 0"; do
 done
 coffer pause v1
 kill -KILL "$(coffer inspect -f "{{.Identity.Pid}}" v1)"
-until coffer ps -a --format "{{.Status}}" | grep -q "shim died"; do :; done
+died() { coffer ps -a --format "{{.Status}}" | grep -q "shim died"; }
+until_true 20 died
 coffer start v1
 coffer pause v1
 coffer rm -f v1
@@ -261,6 +262,25 @@ coffer rm -f v1
         echo 1 > "$dir/cgroup.freeze"
         limit_s=10
         coffer stop -t 0 box
+        expect_status 0
+}
+
+@test "pause: who forks and exits faster than he can be moved is frozen, or it is refused soon" {
+        need_freezer
+        raw_coffer run -d --name chain "$image" sh -c 'f() { f & }; f; exec sleep 1000' > /dev/null
+        limit_s=15
+        coffer pause chain
+        if [ "$status" = 0 ]; then # he was slow for once
+                coffer unpause chain
+                expect_status 0
+        else
+                expect_status 1
+                expect_in_stderr "fork and exit faster than they can be moved"
+                expect_in_stderr "hint:"
+                expect_one_line_error
+        fi
+        expect_equal "running true false" "$(state chain)"
+        coffer exec chain true
         expect_status 0
 }
 

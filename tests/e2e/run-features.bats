@@ -386,8 +386,8 @@ logged()
         rows << 'END'
                                  | ls /sys/class/net                    | lo
 --network none                   | ls /sys/class/net                    | lo
-                                 | nc -l -p 8080 -e echo up & until nc 127.0.0.1 8080 2> /dev/null; do :; done | up
-                                 | nc -l -p 80 -e echo low & until nc 127.0.0.1 80 2> /dev/null; do if ! kill -0 $!; then break; fi; done 2> /dev/null | low
+                                 | nc -l -p 8080 -e echo up & timeout 10 sh -c "until nc 127.0.0.1 8080 2> /dev/null; do :; done" | up
+                                 | nc -l -p 80 -e echo low & timeout 10 sh -c "until nc 127.0.0.1 80 2> /dev/null; do if ! kill -0 $!; then break; fi; done" 2> /dev/null | low
                                  | cat /proc/sys/net/ipv4/ip_unprivileged_port_start | 0
                                  | nc -w 1 192.0.2.1 80 2>&1            | nc: can't connect to remote host (192.0.2.1): Network is unreachable
 END

@@ -108,7 +108,7 @@ expect 2
 send one\\n
 expect one\\r\\none
 send \\x1a
-run until $stopped; do :; done
+run timeout 20 sh -c "until $stopped; do :; done" || { echo "it never stopped" >&2; exit 1; }
 run $coffer kill -s CONT other
 send two\\n
 expect two\\r\\ntwo
