@@ -29,6 +29,7 @@
  * @null_fd:        /dev/null, read-write
  * @userns_fd:      the inner user namespace; -1 in main, which makes it
  * @exe_fd:         INIT_EXE_FD, or -1
+ * @lesson_fd:      where a forked process tells the stem what it read of its user; -1 without one
  * @bounding_stays: the bounding set cannot be cleared here, and the caller said that it may stay
  */
 struct inside {
@@ -37,6 +38,7 @@ struct inside {
         int null_fd;
         int userns_fd;
         int exe_fd;
+        int lesson_fd;
         bool bounding_stays;
 };
 
@@ -62,11 +64,22 @@ int stem_clone_main(int stem_fd, const struct inside *in, int ruleset_fd, int so
                     pid_t *ret_pid, struct coffer_error *err);
 
 /**
- * stem_clone_exec() - have a further process cloned into main's namespaces
+ * stem_ask_exec() - ask for a further process, cloned into main's namespaces
+ * @stem_fd:   from stem_start()
+ * @socket_fd: of the process; borrowed
+ * @early:     what it is to run lies in the socket, whole
  *
- * Return: 0, -ESRCH when main is dead (the kernel says ENOMEM then), or another negative errno.
+ * Return: 0, or a negative errno.
  */
-int stem_clone_exec(int stem_fd, int socket_fd, pid_t *ret_pid);
+int stem_ask_exec(int stem_fd, int socket_fd, bool early);
+
+/**
+ * stem_answer() - the next answer, in the order of the questions
+ *
+ * Return: 0; -EAGAIN: none yet; -ECHILD: the stem is dead; or why there is no process, with words:
+ * -ESRCH when main is dead (the kernel says ENOMEM then).
+ */
+int stem_answer(int stem_fd, pid_t *ret_pid, struct coffer_error *err);
 
 /** stem_enter() - tell the stem main's namespaces; unanswered: the first exec tells */
 int stem_enter(int stem_fd, int pidns_fd, int userns_fd);
@@ -83,9 +96,31 @@ int stem_enter(int stem_fd, int pidns_fd, int userns_fd);
  */
 _Noreturn void workload_run(const struct inside *in, bool is_main, int socket_fd);
 
+struct known_user;
+
+/**
+ * workload_hear() - the same by halves: hear what an exec is to run, in the stem
+ *
+ * Context: SPAWN lies in the socket.  Released with workload_forget() by whoever goes on.
+ */
+int workload_hear(const struct inside *in, int socket_fd, struct coffer_error *err);
+
+/**
+ * workload_may_share() - may this process run in the stem's memory until its execve()?
+ * @known: who a process was found to be before
+ *
+ * It may when it reads nothing foreign on its way: user and groups are known, and it executes.
+ */
+bool workload_may_share(const struct known_user *known);
+
+/** workload_go_on() - be what was heard */
+_Noreturn void workload_go_on(void);
+void workload_forget(void);
+
 /* ------------------------------------------------------------------------------- user.c */
 
 #define USER_GROUPS_MAX 256
+#define USER_TEXT_MAX   256
 
 /**
  * struct user - who a process is to be
@@ -99,15 +134,48 @@ struct user {
         char home[1024];
 };
 
+/** struct file_stamp - which file it was, and which content; all zero: there was none */
+struct file_stamp {
+        uint64_t dev;
+        uint64_t ino;
+        uint64_t size;
+        int64_t changed_ns;
+};
+
+enum { USER_PASSWD, USER_GROUP, USER_FILES };
+
+/**
+ * struct known_user - what a text was found to mean, and in which files
+ * @text: as of user_resolve(), without further groups
+ */
+struct known_user {
+        char text[USER_TEXT_MAX];
+        struct file_stamp files[USER_FILES];
+        struct user user;
+};
+
 /**
  * user_resolve() - read the box's /etc/passwd and /etc/group
- * @text:   "", "name", "uid", "name:group", … as docker run --user
- * @groups: further supplementary groups, names or numbers
+ * @text:      "", "name", "uid", "name:group", … as docker run --user
+ * @groups:    further supplementary groups, names or numbers
+ * @ret_user:  who that is
+ * @ret_files: which files were read
+ * @err:       words
  *
  * Context: in the box, already confined to its root; the files are foreign.
  */
 int user_resolve(const char *text, const struct strv *groups, struct user *ret_user,
-                 struct coffer_error *err);
+                 struct file_stamp ret_files[USER_FILES], struct coffer_error *err);
+
+/** user_make_known() - false when it cannot be: too long, or a file has just been written */
+bool user_make_known(const char *text, const struct user *user,
+                     const struct file_stamp files[USER_FILES], struct known_user *ret_known);
+
+/** user_is_known() - do text and files still say the same?  Looks at the files and reads none */
+bool user_is_known(const struct known_user *known, const char *text, const struct strv *groups);
+
+/** user_check_known() - is what came over a socket a struct known_user? */
+bool user_check_known(const struct known_user *known, size_t size);
 
 /** user_resolve_text() - the same with the two files given as text (for tests and fuzzing) */
 int user_resolve_text(const char *text, const struct strv *groups, const char *passwd,

@@ -35,7 +35,7 @@
 struct proc {
         struct server *server;
         uint32_t stream;
-        pid_t pid;
+        pid_t pid; /* 0: the stem has not answered yet */
         int pidfd;
         int socket_fd; /* open until execve() or death */
         struct loop_io *io;
@@ -53,6 +53,7 @@ struct server {
         size_t proc_count;
         bool main_gone;
         int signal_fd;
+        struct loop_io *stem_io;
         struct loop_io *shim_io;
         struct loop_io *signal_io;
 };
@@ -180,29 +181,34 @@ static void on_proc(void *data, uint32_t events)
                 stop_hearing(p);
 }
 
-static int add_proc(struct server *s, uint32_t stream, pid_t pid, int socket_fd, struct proc **ret)
+/* The socket is taken. */
+static int add_proc(struct server *s, uint32_t stream, int socket_fd, struct proc **ret)
 {
         struct proc *p = calloc(1, sizeof(*p));
-        int r;
 
-        if (!p)
+        if (!p) {
+                (void)close(socket_fd);
                 return -ENOMEM;
+        }
         *p = (struct proc){.server = s,
                            .stream = stream,
-                           .pid = pid,
-                           .pidfd = sys_pidfd_open(pid),
+                           .pidfd = -EBADF,
                            .socket_fd = socket_fd,
                            .next = s->procs};
-        r = p->pidfd < 0 ? p->pidfd : loop_add(s->loop, socket_fd, EPOLLIN, on_proc, p, &p->io);
-        if (r < 0) {
-                close_fd(&p->pidfd);
-                free(p);
-                return r;
-        }
         s->procs = p;
         s->proc_count++;
         *ret = p;
         return 0;
+}
+
+/* It is there, and not reaped: the pid is its own. */
+static int watch_proc(struct proc *p, pid_t pid)
+{
+        p->pid = pid;
+        p->pidfd = sys_pidfd_open(pid);
+        if (p->pidfd < 0 || p->failed)
+                return p->pidfd < 0 ? p->pidfd : sys_pidfd_send_signal(p->pidfd, SIGKILL);
+        return loop_add(p->server->loop, p->socket_fd, EPOLLIN, on_proc, p, &p->io);
 }
 
 /* If it is dead already its exit says so. */
@@ -223,6 +229,18 @@ static bool send_early(int socket_fd, const struct buf *process)
                channel_forward(socket_fd, PROTO_SPAWN, 0, process, SEND_TIMEOUT_MS) == 0;
 }
 
+/* Unless there are words already. */
+static int say_not_started(struct coffer_error *err, int r)
+{
+        if (r == -ESRCH)
+                return error_say(err, r, COFFER_ERROR_STATE, "the box is not running");
+        if (err->code == 0)
+                (void)error_set(err, r, "start a process in the box");
+        if (r == -EAGAIN)
+                error_hint(err, "the box is at its process limit (--pids-limit)");
+        return r;
+}
+
 static int clone_exec(struct server *s, uint32_t stream, const struct buf *process,
                       struct coffer_error *err)
 {
@@ -231,7 +249,6 @@ static int clone_exec(struct server *s, uint32_t stream, const struct buf *proce
         struct proc *p;
         bool sent;
         int ends[2];
-        pid_t pid = 0;
         int r;
 
         if (s->proc_count >= PROCS_MAX)
@@ -244,22 +261,57 @@ static int clone_exec(struct server *s, uint32_t stream, const struct buf *proce
         if (r < 0)
                 return error_set(err, r, "start a process in the box");
         sent = send_early(ours, process);
-        r = s->main_gone ? -ESRCH : stem_clone_exec(s->box.stem_fd, theirs, &pid);
-        if (r == -ESRCH)
-                return error_say(err, r, COFFER_ERROR_STATE, "the box is not running");
-        if (r < 0) {
-                (void)error_set(err, r, "start a process in the box");
-                if (r == -EAGAIN)
-                        error_hint(err, "the box is at its process limit (--pids-limit)");
-                return r;
-        }
-        r = add_proc(s, stream, pid, ours, &p);
+        r = s->main_gone ? -ESRCH : stem_ask_exec(s->box.stem_fd, theirs, sent);
+        if (r == 0)
+                r = add_proc(s, stream, take_fd(&ours), &p);
         if (r < 0)
-                return error_set(err, r, "keep track of a process");
-        (void)take_fd(&ours);
+                return say_not_started(err, r);
         if (!sent)
                 hand_over(p, process);
         return 0;
+}
+
+/* Answers come in the order of the questions, and whoever is asked for is put at the head. */
+static struct proc *find_unanswered(struct server *s)
+{
+        struct proc *found = NULL;
+
+        for (struct proc *p = s->procs; p; p = p->next)
+                if (p->pid == 0)
+                        found = p;
+        return found;
+}
+
+static void not_started(struct proc *p, int r, struct coffer_error *err)
+{
+        (void)say_not_started(err, r);
+        if (!p->failed)
+                tell_error(p->stream, err);
+        proc_free(p);
+}
+
+/* False when there is no answer, or will be none. */
+static bool hear_stem(struct server *s)
+{
+        struct proc *p = find_unanswered(s);
+        struct coffer_error err = {0};
+        pid_t pid = 0;
+        int r = stem_answer(s->box.stem_fd, &pid, &err);
+
+        if (r == -EAGAIN && err.code == 0)
+                return false;
+        if (r == -ECHILD || !p) {
+                s->stem_io = loop_remove(s->stem_io);
+                return false; /* its end is told by SIGCHLD */
+        }
+        if (r < 0) {
+                not_started(p, r, &err);
+                return true;
+        }
+        r = watch_proc(p, pid);
+        if (r < 0 && !p->failed)
+                give_up(p, r, "keep track of a process");
+        return true;
 }
 
 /* ------------------------------------------------------------------------ from the shim */
@@ -313,6 +365,23 @@ static void on_shim(void *data, uint32_t events)
 
 /* ------------------------------------------------------------------------------ reaping */
 
+/*
+ * With main.  Nobody is cloned from it any more: it may die while we tell and end.  Whom it has
+ * cloned is dead, and is known if it told us.
+ */
+static void end_stem(struct server *s)
+{
+        struct coffer_error err = {0};
+        struct proc *p;
+
+        s->main_gone = true;
+        while (hear_stem(s))
+                ;
+        (void)kill(s->box.stem_pid, SIGKILL);
+        while ((p = find_unanswered(s)))
+                not_started(p, -ESRCH, &err);
+}
+
 static void reaped(struct server *s, pid_t pid, const siginfo_t *info)
 {
         struct msg_exited m = {.reason = (char *)(uintptr_t) ""};
@@ -332,13 +401,43 @@ static void reaped(struct server *s, pid_t pid, const siginfo_t *info)
         m.status =
                 (uint32_t)(info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status);
         if (p->stream == 0) {
-                s->main_gone = true;
-                /* Nobody is cloned from it any more: it may die while we tell and end. */
-                (void)kill(s->box.stem_pid, SIGKILL);
+                end_stem(s);
         }
         if (!p->failed)
                 tell(PROTO_EXITED, p->stream, &m, NULL, 0);
         proc_free(p);
+}
+
+static bool is_known(const struct server *s, pid_t pid)
+{
+        const struct proc *p = s->procs;
+
+        while (p && p->pid != pid)
+                p = p->next;
+        return p || pid == s->box.stem_pid;
+}
+
+/*
+ * Who has ended may be a process of which the stem has not told yet: it is reaped when it has, so
+ * that its pid is its own until then.
+ */
+static void reap(struct server *s)
+{
+        for (;;) {
+                siginfo_t info = {0};
+
+                if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+                        break;
+                while (!is_known(s, info.si_pid) && hear_stem(s))
+                        ;
+                if (!is_known(s, info.si_pid) && find_unanswered(s))
+                        break;
+                if (waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG) < 0)
+                        break;
+                reaped(s, info.si_pid, &info);
+        }
+        if (s->main_gone && !s->procs)
+                loop_quit(s->loop);
 }
 
 static void on_sigchld(void *data, uint32_t events)
@@ -348,15 +447,16 @@ static void on_sigchld(void *data, uint32_t events)
 
         (void)events;
         (void)sys_read(s->signal_fd, &drop, sizeof(drop));
-        for (;;) {
-                siginfo_t info = {0};
+        reap(s);
+}
 
-                if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
-                        break;
-                reaped(s, info.si_pid, &info);
-        }
-        if (s->main_gone && !s->procs)
-                loop_quit(s->loop);
+static void on_stem(void *data, uint32_t events)
+{
+        struct server *s = data;
+
+        (void)events;
+        if (hear_stem(s))
+                reap(s);
 }
 
 static int watch_children(struct server *s, struct coffer_error *err)
@@ -394,7 +494,11 @@ static int start(struct server *s, struct coffer_error *err)
                 return r;
         r = FAULT("start.serve");
         if (r == 0)
-                r = add_proc(s, 0, s->box.main_pid, s->box.main_fd, &main_proc);
+                r = add_proc(s, 0, s->box.main_fd, &main_proc);
+        if (r == 0)
+                r = watch_proc(main_proc, s->box.main_pid);
+        if (r == 0)
+                r = loop_add(s->loop, s->box.stem_fd, EPOLLIN, on_stem, s, &s->stem_io);
         if (r == 0)
                 r = loop_add(s->loop, INIT_SOCKET_FD, EPOLLIN, on_shim, s, &s->shim_io);
         if (r < 0)

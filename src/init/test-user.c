@@ -448,3 +448,78 @@ TEST(without_memory_nobody_is_resolved)
         }
         strv_release(&further);
 }
+
+/* The host's own files stand for a box's. */
+TEST(what_is_known_holds_for_the_same_text_and_the_same_files)
+{
+        char *extra[] = {(char *)"0", NULL};
+        const struct strv none = {0};
+        const struct strv one = {.items = extra, .count = 1};
+        struct file_stamp files[USER_FILES];
+        struct known_user known, other;
+        struct coffer_error err = {0};
+        struct user user;
+
+        t_ok(user_resolve("0", &none, &user, files, &err));
+        files[USER_PASSWD].changed_ns -= 2 * INT64_C(1000000000); /* as if it were older */
+        files[USER_GROUP].changed_ns -= 2 * INT64_C(1000000000);
+        t_true(user_make_known("0", &user, files, &known));
+        known.files[USER_PASSWD].changed_ns += 2 * INT64_C(1000000000);
+        known.files[USER_GROUP].changed_ns += 2 * INT64_C(1000000000);
+        t_true(user_check_known(&known, sizeof(known)));
+        t_true(user_is_known(&known, "0", &none));
+
+        t_false(user_is_known(&known, "", &none));
+        t_false(user_is_known(&known, "0:0", &none));
+        t_false(user_is_known(&known, "0", &one));
+        t_false(user_is_known(&(struct known_user){0}, "", &none));
+        for (size_t i = 0; i < USER_FILES; i++) {
+                other = known;
+                other.files[i].ino++;
+                t_false(user_is_known(&other, "0", &none));
+                other = known;
+                other.files[i].size++;
+                t_false(user_is_known(&other, "0", &none));
+                other = known;
+                other.files[i].changed_ns++;
+                t_false(user_is_known(&other, "0", &none));
+                other = known;
+                other.files[i] = (struct file_stamp){0};
+                t_false(user_is_known(&other, "0", &none));
+        }
+}
+
+TEST(a_file_that_was_just_written_makes_nothing_known)
+{
+        struct file_stamp files[USER_FILES] = {
+                {0                       },
+                { .ino = 1, .changed_ns = INT64_MAX}
+        };
+        const struct user user = {.home = "/"};
+        char text[USER_TEXT_MAX + 1];
+        struct known_user known;
+
+        t_false(user_make_known("", &user, files, &known));
+        files[USER_GROUP].changed_ns = 0;
+        t_true(user_make_known("", &user, files, &known));
+        memset(text, 'a', sizeof(text) - 1);
+        text[sizeof(text) - 1] = '\0';
+        t_false(user_make_known(text, &user, files, &known));
+}
+
+TEST(what_a_process_of_the_box_says_is_checked)
+{
+        struct known_user good = {.text = "a", .user = {.home = "/"}};
+        struct known_user bad = good;
+
+        t_true(user_check_known(&good, sizeof(good)));
+        t_false(user_check_known(&good, sizeof(good) - 1));
+        memset(bad.text, 'x', sizeof(bad.text));
+        t_false(user_check_known(&bad, sizeof(bad)));
+        bad = good;
+        memset(bad.user.home, 'x', sizeof(bad.user.home));
+        t_false(user_check_known(&bad, sizeof(bad)));
+        bad = good;
+        bad.user.group_count = USER_GROUPS_MAX + 1;
+        t_false(user_check_known(&bad, sizeof(bad)));
+}

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -18,6 +19,9 @@
 #define FILE_MAX_BYTES (4 * 1024 * 1024)
 #define ID_MAX         (UINT32_MAX - 1) /* (uid_t)-1 means "leave it" to setresuid(2) */
 #define FIELDS_MAX     7
+
+/* A file that was written to this short a time ago may be once more without a sign of it. */
+#define SETTLED_NS 1000000000
 
 static int parse_id(const char *text, uint32_t *ret_id)
 {
@@ -227,13 +231,27 @@ int user_resolve_text(const char *text, const struct strv *groups, const char *p
         return r;
 }
 
+static const char *const paths[USER_FILES] = {"/etc/passwd", "/etc/group"};
+
+static struct file_stamp stamp_of(const struct stat *st)
+{
+        return (struct file_stamp){
+                .dev = st->st_dev,
+                .ino = st->st_ino,
+                .size = (uint64_t)st->st_size,
+                .changed_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
+        };
+}
+
 /* Missing is empty; anything but a regular file (a FIFO would hang us) is refused. */
-static int read_file(const char *path, struct buf *to, struct coffer_error *err)
+static int read_file(const char *path, struct buf *to, struct file_stamp *ret_stamp,
+                     struct coffer_error *err)
 {
         cleanup_close int fd = sys_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         struct stat st;
         int r;
 
+        *ret_stamp = (struct file_stamp){0};
         if (fd == -ENOENT || fd == -ENOTDIR)
                 return buf_append_str(to, "");
         if (fd < 0)
@@ -241,6 +259,7 @@ static int read_file(const char *path, struct buf *to, struct coffer_error *err)
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
                 return error_say(err, -EINVAL, COFFER_ERROR_IMAGE, "%s of the box is not a file",
                                  path);
+        *ret_stamp = stamp_of(&st);
         r = buf_read_fd(to, fd);
         if (r == 0)
                 r = buf_append_str(to, "");
@@ -253,15 +272,68 @@ static void release(struct buf *b)
 }
 
 int user_resolve(const char *text, const struct strv *groups, struct user *ret_user,
-                 struct coffer_error *err)
+                 struct file_stamp ret_files[USER_FILES], struct coffer_error *err)
 {
         cleanup_with(release) struct buf passwd = BUF_INIT(FILE_MAX_BYTES);
         cleanup_with(release) struct buf group = BUF_INIT(FILE_MAX_BYTES);
-        int r = read_file("/etc/passwd", &passwd, err);
+        int r = read_file(paths[USER_PASSWD], &passwd, &ret_files[USER_PASSWD], err);
 
         if (r == 0)
-                r = read_file("/etc/group", &group, err);
+                r = read_file(paths[USER_GROUP], &group, &ret_files[USER_GROUP], err);
         if (r == 0)
                 r = user_resolve_text(text, groups, passwd.data, group.data, ret_user, err);
         return r;
+}
+
+/* ------------------------------------------------------------------- what was read before */
+
+bool user_make_known(const char *text, const struct user *user,
+                     const struct file_stamp files[USER_FILES], struct known_user *ret_known)
+{
+        struct known_user k = {.user = *user};
+        struct timespec now;
+
+        if (str_copy(k.text, sizeof(k.text), text) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0)
+                return false;
+        for (size_t i = 0; i < USER_FILES; i++) {
+                int64_t age_ns =
+                        (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - files[i].changed_ns;
+
+                if (files[i].ino != 0 && age_ns < SETTLED_NS)
+                        return false;
+                k.files[i] = files[i];
+        }
+        *ret_known = k;
+        return true;
+}
+
+/* A symlink is never the file that was read, wherever it leads now. */
+static bool is_same_file(const char *path, const struct file_stamp *known)
+{
+        struct file_stamp stamp = {0};
+        struct stat st;
+
+        if (lstat(path, &st) == 0)
+                stamp = stamp_of(&st);
+        else if (errno != ENOENT && errno != ENOTDIR)
+                return false;
+        return stamp.dev == known->dev && stamp.ino == known->ino && stamp.size == known->size &&
+               stamp.changed_ns == known->changed_ns;
+}
+
+bool user_is_known(const struct known_user *known, const char *text, const struct strv *groups)
+{
+        if (known->user.home[0] == '\0' || groups->count > 0 || !str_eq(known->text, text))
+                return false;
+        for (size_t i = 0; i < USER_FILES; i++)
+                if (!is_same_file(paths[i], &known->files[i]))
+                        return false;
+        return true;
+}
+
+bool user_check_known(const struct known_user *known, size_t size)
+{
+        return size == sizeof(*known) && memchr(known->text, '\0', sizeof(known->text)) &&
+               memchr(known->user.home, '\0', sizeof(known->user.home)) &&
+               known->user.group_count <= USER_GROUPS_MAX;
 }

@@ -14,6 +14,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -38,7 +39,9 @@ struct job {
         const struct inside *in;
         bool is_main;
         int socket_fd;
+        bool heard;
         struct msg_process p;
+        bool user_is_known;
         struct user user;
         struct stdio stdio;
         bool in_directory;
@@ -177,10 +180,35 @@ static bool is_mapped(const struct job *j, uint32_t id, uint32_t inner_id)
         return id == inner_id || (count > 1 && id < count);
 }
 
+/* The next one need not read what has not changed. */
+static void tell_stem(const struct job *j, const struct file_stamp files[USER_FILES])
+{
+        struct known_user known;
+
+        if (j->in->lesson_fd >= 0 && j->p.groups.count == 0 &&
+            user_make_known(j->p.user, &j->user, files, &known))
+                (void)send(j->in->lesson_fd, &known, sizeof(known), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static int find_user(struct job *j)
+{
+        struct file_stamp files[USER_FILES];
+        int r = user_resolve(j->p.user, &j->p.groups, &j->user, files, &j->err);
+
+        if (r == 0)
+                tell_stem(j, files);
+        return r;
+}
+
+static int set_home(struct job *j)
+{
+        return strv_get(&j->p.env, "HOME") ? 0 : strv_set(&j->p.env, "HOME", j->user.home);
+}
+
 static int step_user(struct job *j)
 {
         const struct msg_setup *setup = &j->in->setup;
-        int r = user_resolve(j->p.user, &j->p.groups, &j->user, &j->err);
+        int r = j->user_is_known ? 0 : find_user(j);
 
         if (r < 0)
                 return r;
@@ -193,7 +221,7 @@ static int step_user(struct job *j)
                                               "/etc/subgid gives it 65536"
                                             : "its ids are 0 to 65535");
         }
-        if (r == 0 && !strv_get(&j->p.env, "HOME") && strv_set(&j->p.env, "HOME", j->user.home) < 0)
+        if (r == 0 && set_home(j) < 0)
                 r = error_set(&j->err, -ENOMEM, "set HOME");
         return r;
 }
@@ -466,22 +494,20 @@ static const struct {
 FAULT_STEPS(main, "step", steps, control);
 FAULT_STEPS(exec, "step", steps, control);
 
-_Noreturn void workload_run(const struct inside *in, bool is_main, int socket_fd)
+/* Static: a process has one, and it is large.  One that shares the stem's memory has the stem's. */
+static struct job job;
+
+static _Noreturn void run(struct job *j)
 {
-        static struct job job; /* static: this process does nothing else, and it is large */
-        struct job *j = &job;
         sigset_t none;
         int r;
 
-        j->in = in;
-        j->is_main = is_main;
-        j->socket_fd = socket_fd;
-        fault_process(is_main ? "main" : "exec", true);
+        fault_process(j->is_main ? "main" : "exec", true);
         /* The supervisor blocks SIGCHLD; launch.c saw to it that nothing is ignored. */
         (void)sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
         r = enter(j);
-        if (r == 0)
+        if (r == 0 && !j->heard)
                 r = hear_job(j);
         for (size_t i = 0; r == 0 && i < ELEMENTS(steps); i++) {
                 r = fault_step(&j->err, "step", steps[i].control);
@@ -492,4 +518,42 @@ _Noreturn void workload_run(const struct inside *in, bool is_main, int socket_fd
         _exit(j->err.kind == COFFER_ERROR_NOT_FOUND        ? EXIT_NOT_FOUND
               : j->err.kind == COFFER_ERROR_NOT_EXECUTABLE ? EXIT_NOT_EXECUTABLE
                                                            : EXIT_COFFER);
+}
+
+_Noreturn void workload_run(const struct inside *in, bool is_main, int socket_fd)
+{
+        job = (struct job){.in = in, .is_main = is_main, .socket_fd = socket_fd};
+        run(&job);
+}
+
+int workload_hear(const struct inside *in, int socket_fd, struct coffer_error *err)
+{
+        int r;
+
+        job = (struct job){.in = in, .socket_fd = socket_fd, .heard = true};
+        r = hear_job(&job);
+        if (r < 0 && err)
+                *err = job.err;
+        return r;
+}
+
+bool workload_may_share(const struct known_user *known)
+{
+        if (job.p.flags & (PROCESS_BUILTIN | PROCESS_REAPER) ||
+            !user_is_known(known, job.p.user, &job.p.groups))
+                return false;
+        job.user = known->user;
+        job.user_is_known = true;
+        /* Here, since the box may kill the process at any time: our heap is not left half-way. */
+        return set_home(&job) == 0;
+}
+
+_Noreturn void workload_go_on(void)
+{
+        run(&job);
+}
+
+void workload_forget(void)
+{
+        wire_release(&msg_process_table, &job.p);
 }

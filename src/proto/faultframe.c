@@ -33,6 +33,7 @@ static const char *const launcher_recv[] = {"OK", "READY", "PLACE", "ERROR"};
 static const char *const init_send[] = {"READY",   "PLACE",  "SPAWN", "OK",
                                         "STARTED", "EXITED", "ERROR"};
 static const char *const init_recv[] = {"SETUP", "SPAWN", "READY", "OK", "STARTED", "ERROR"};
+static const char *const stem_recv[] = {"SPAWN"}; /* of an exec; where it is large: exec_recv */
 static const char *const main_send[] = {"READY", "OK", "STARTED", "ERROR"};
 static const char *const main_recv[] = {"OK", "SPAWN"};
 static const char *const exec_send[] = {"STARTED", "ERROR"};
@@ -50,6 +51,7 @@ GATHER(launcher, send);
 GATHER(launcher, recv);
 GATHER(init, send);
 GATHER(init, recv);
+GATHER(stem, recv);
 GATHER(main, send);
 GATHER(main, recv);
 GATHER(exec, send);

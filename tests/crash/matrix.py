@@ -62,6 +62,7 @@ def detached(lab):
     lab.faulty("exec", "m", "true")
     lab.faulty("exec", "m", "sh", "-c", "exit 5")
     lab.faulty("exec", "m", "/nosuch")
+    lab.faulty("exec", "-e", "LARGE=" + 40000 * "x", "m", "true")
     lab.faulty("kill", "-s", "CONT", "m")
     lab.going = [lab.begin("wait", "m")]
     lab.faulty("stop", "m")

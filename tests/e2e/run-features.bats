@@ -414,3 +414,42 @@ END
         coffer exec one sh -c 'head -c 104857600 /dev/zero | tail > /dev/null'
         [ "$status" != 0 ]
 }
+
+is_settled()
+{
+        (($(date +%s) - $(stat -c %Z "$1") > 1))
+}
+
+# An exec whose user is known shares the stem's memory, one whose is not is a copy: who it is, and
+# what it holds, is the same, and what the files say counts at once.
+@test "an exec is who the box's files say at that moment, time after time" {
+        [ "$(id -u)" = 0 ] || need_subids
+        local round wanted=$'uid=1000 gid=1000 groups=1000,2000 home=/home/user'
+
+        until_true 5 is_settled "$root/etc/passwd"
+        coffer run -d --name changing -u user "$image" /bin/sleep 1000
+        expect_status 0
+        who() { coffer exec "$@" /bin/sh -c 'echo "uid=$(id -u) gid=$(id -g) groups=$(id -G | tr " " ,) home=$HOME"'; }
+        for round in 1 2 3; do
+                who changing
+                expect_output "$wanted"
+        done
+        for round in 1 2; do
+                who -u 0 changing
+                expect_output "uid=0 gid=0 groups=0 home=/root"
+        done
+        coffer exec -u 0 changing /bin/sed -i s/1000:1000::/1001:1001::/\;s/1000:1000:user:/1001:1001:user:/ /etc/passwd
+        expect_status 0
+        for round in 1 2; do
+                who -u user changing
+                expect_in_output "uid=1001 gid=1001 "
+        done
+        coffer exec -u 0 changing /bin/sh -c 'mv /etc/passwd /etc/other && ln -s other /etc/passwd'
+        who -u user changing
+        expect_in_output "uid=1001 gid=1001 "
+        coffer exec -u 0 changing /bin/sh -c 'rm /etc/passwd && mkfifo /etc/passwd'
+        who -u user changing
+        expect_status 125
+        coffer exec -u 0 changing true
+        expect_status 125
+}
