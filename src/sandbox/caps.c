@@ -121,10 +121,15 @@ static void hint_cause(struct coffer_error *err)
         error_hint(err, "a security module around coffer refuses it: see the host's audit log");
 }
 
-/* Absent numbers read EINVAL, but not the ones that every kernel has: there it is a refusal. */
-static bool is_absent(unsigned cap)
+/*
+ * 1: still there; 0: gone; -ENOENT: no such number, and so none above it (cap_valid()).  Those that
+ * every kernel has are not absent: there EINVAL is a refusal.
+ */
+static int look_at_bounding(unsigned cap)
 {
-        return prctl(PR_CAPBSET_READ, cap, 0, 0, 0) < 0 && errno == EINVAL && cap > CAP_AUDIT_READ;
+        int r = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+
+        return r == 0 ? 0 : r < 0 && errno == EINVAL && cap > CAP_AUDIT_READ ? -ENOENT : 1;
 }
 
 int caps_clear_bounding(uint64_t keep, struct coffer_error *err)
@@ -132,14 +137,18 @@ int caps_clear_bounding(uint64_t keep, struct coffer_error *err)
         char left_names[256];
         uint64_t left = 0;
 
-        for (unsigned cap = 0; cap < NUMBERS; cap++)
-                if (!(keep & CAPS_BIT(cap)))
-                        (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* judged by what is left */
+        for (unsigned cap = 0; cap < NUMBERS; cap++) {
+                int r;
 
-        for (unsigned cap = 0; cap < NUMBERS; cap++)
-                if (!(keep & CAPS_BIT(cap)) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0 &&
-                    !is_absent(cap))
+                if (keep & CAPS_BIT(cap))
+                        continue;
+                (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* judged by what is left */
+                r = look_at_bounding(cap);
+                if (r == -ENOENT)
+                        break;
+                if (r != 0)
                         left |= CAPS_BIT(cap);
+        }
 
         if (left == 0)
                 return 0;
