@@ -26,6 +26,7 @@
 
 #define SEND_TIMEOUT_MS 5000
 #define CMDLINE_MAX     64
+#define AT_ONCE_BYTES   32768 /* surely fit into an empty socket: nobody has to read them yet */
 
 void link_init(struct link *l, int dir_fd, const char *id)
 {
@@ -43,6 +44,7 @@ void link_init(struct link *l, int dir_fd, const char *id)
 static void hang_up(struct link *l)
 {
         close_fd(&l->fd);
+        l->asked = false;
         frame_release(&l->reader.frame);
         l->reader = FRAME_READER_INIT;
         l->phase = LINK_LOOK;
@@ -274,7 +276,29 @@ static int connect_socket(int dir_fd, int *ret_fd)
         return 0;
 }
 
-static int send_hello(const struct link *l)
+/*
+ * Whether the request may go along with HELLO, which saves a way there and back.  It may hold
+ * secrets, so the listener is proved before: the kernel names the process that called listen(2),
+ * and it is the one of the record, and ours.  The nonce then comes as ever with the answer, and
+ * without it nothing else that is answered counts; but it would not tell more before, since whoever
+ * may write a socket into the box's directory may read the record as well.
+ */
+static bool may_ask_at_once(const struct link *l)
+{
+        struct ucred cred;
+        socklen_t size = sizeof(cred);
+
+        return l->request != 0 && l->payload->size <= AT_ONCE_BYTES && l->facts.pid_ns_mine &&
+               str_eq(l->identity.coffer, COFFER_VERSION) &&
+               getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0 &&
+               cred.uid == geteuid() && cred.pid == (pid_t)l->identity.pid;
+}
+
+/*
+ * Half of the nonce tells the shim which instance is meant: another one, which has begun since the
+ * record was read, does not take the request, so that it is not carried out twice.
+ */
+static int send_hello(struct link *l)
 {
         struct msg_hello hello = {
                 .major = PROTO_MAJOR,
@@ -282,8 +306,16 @@ static int send_hello(const struct link *l)
                 .version = (char *)(uintptr_t)COFFER_VERSION,
                 .box_id = (char *)(uintptr_t)l->id,
         };
+        int r;
 
-        return channel_send(l->fd, PROTO_HELLO, 0, &hello, NULL, 0, SEND_TIMEOUT_MS);
+        l->asked = may_ask_at_once(l);
+        if (l->asked)
+                hello.nonce = (struct buf){.data = (char *)l->identity.nonce,
+                                           .size = PROTO_NONCE_ASKED_BYTES};
+        r = channel_send(l->fd, PROTO_HELLO, 0, &hello, NULL, 0, SEND_TIMEOUT_MS);
+        return r < 0 || !l->asked
+                       ? r
+                       : channel_forward(l->fd, l->request, 0, l->payload, SEND_TIMEOUT_MS);
 }
 
 /* 0: connected; -ESRCH: nobody holds the lock; -EXDEV: nobody to talk to, see the facts. */
@@ -338,7 +370,7 @@ static int send_request(struct link *l, struct coffer_error *err)
         }
         l->phase = LINK_TALK;
         stop_waiting(l);
-        if (l->request == 0)
+        if (l->request == 0 || l->asked)
                 return 0;
         r = channel_forward(l->fd, l->request, 0, l->payload, SEND_TIMEOUT_MS);
         return r == -EPIPE || r == -ECONNRESET ? -ERESTART

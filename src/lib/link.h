@@ -7,8 +7,9 @@
 
 /*
  * Finding the shim of a box and talking to it, without waiting: look, connect, HELLO both ways,
- * check the nonce, send the request, take frames.  While a box is starting or ending, the change
- * is waited for (inotify on its directory, the pidfd of its shim).
+ * check the nonce, send the request (along with HELLO to our own version), take frames.  While a
+ * box is starting or ending, the change is waited for (inotify on its directory, the pidfd of its
+ * shim).
  */
 
 #define LINK_RECORD_MS 2000  /* how long a lock may be held without a good record */
@@ -33,6 +34,7 @@ enum link_phase { LINK_LOOK, LINK_GREET, LINK_TALK };
  * @greeted_ms: when our HELLO was sent
  * @request:  to send after HELLO; 0: none
  * @payload:  borrowed; already encoded
+ * @asked:    the request has been sent
  * @peer:     version of the shim's coffer
  */
 struct link {
@@ -50,6 +52,7 @@ struct link {
         uint64_t greeted_ms;
         enum proto_type request;
         const struct buf *payload;
+        bool asked;
         char peer[32];
 };
 

@@ -13,11 +13,12 @@
  * SCM_RIGHTS; which ones is said at the row.
  */
 
-#define PROTO_MAJOR       1
-#define PROTO_MINOR       1
-#define PROTO_PAYLOAD_MAX (1024 * 1024)
-#define PROTO_FDS_MAX     128
-#define PROTO_NONCE_BYTES 16
+#define PROTO_MAJOR             1
+#define PROTO_MINOR             1
+#define PROTO_PAYLOAD_MAX       (1024 * 1024)
+#define PROTO_FDS_MAX           128
+#define PROTO_NONCE_BYTES       16
+#define PROTO_NONCE_ASKED_BYTES 8 /* the part of it that a client shows; the rest is answered */
 
 struct proto_header {
         uint32_t length; /* of the payload */
@@ -83,7 +84,8 @@ struct msg_hello {
         uint32_t minor;
         char *version; /* of coffer, for people */
         char *box_id;
-        struct buf nonce; /* PROTO_NONCE_BYTES; empty from a client */
+        struct buf
+                nonce; /* PROTO_NONCE_BYTES; from a client that asks at once, the first of them */
 };
 
 struct msg_error {

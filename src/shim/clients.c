@@ -22,11 +22,12 @@ struct client {
         struct loop_io *io;
         struct frame_reader reader;
         bool greeted;
-        bool starter; /* it sent START and awaits its answer */
-        bool owner;   /* a foreground box ends with this connection */
-        bool waits;   /* EXITED goes here when the box has ended */
-        bool stops;   /* it asked for the end, and is told when that does not come */
-        bool dropped; /* freed when the callback returns */
+        bool owes_hello; /* before anything else that it is sent */
+        bool starter;    /* it sent START and awaits its answer */
+        bool owner;      /* a foreground box ends with this connection */
+        bool waits;      /* EXITED goes here when the box has ended */
+        bool stops;      /* it asked for the end, and is told when that does not come */
+        bool dropped;    /* freed when the callback returns */
         struct client *next;
 };
 
@@ -59,9 +60,28 @@ static void drop(struct client *c)
         (void)shutdown(c->fd, SHUT_RDWR);
 }
 
+static void say_hello(struct client *c)
+{
+        const struct shim *s = c->shim;
+        struct msg_hello m = {
+                .major = SHIM_MAJOR,
+                .minor = SHIM_MINOR,
+                .version = (char *)(uintptr_t)s->identity.coffer,
+                .box_id = (char *)(uintptr_t)s->id,
+                .nonce = {.data = (char *)(uintptr_t)s->identity.nonce,
+                          .size = sizeof(s->identity.nonce)},
+        };
+
+        if (!c->owes_hello)
+                return;
+        c->owes_hello = false;
+        client_send(c, PROTO_HELLO, &m, NULL, 0);
+}
+
 void client_send(struct client *c, enum proto_type type, const void *message, const int *fds,
                  size_t fd_count)
 {
+        say_hello(c);
         if (!c->dropped &&
             channel_send(c->fd, type, 0, message, fds, fd_count, SEND_TIMEOUT_MS) < 0)
                 drop(c);
@@ -69,6 +89,7 @@ void client_send(struct client *c, enum proto_type type, const void *message, co
 
 void client_send_error(struct client *c, const struct coffer_error *err)
 {
+        say_hello(c);
         if (!c->dropped && channel_send_error(c->fd, 0, err, SEND_TIMEOUT_MS) < 0)
                 drop(c);
 }
@@ -89,21 +110,17 @@ static void answer(struct client *c, int r, const char *what)
 
 /* -------------------------------------------------------------------------- the requests */
 
-static void say_hello(struct client *c)
+/* A client that asks at once says which instance of us it means. */
+static bool means_us(const struct shim *s, const struct msg_hello *m)
 {
-        const struct shim *s = c->shim;
-        struct msg_hello m = {
-                .major = SHIM_MAJOR,
-                .minor = SHIM_MINOR,
-                .version = (char *)(uintptr_t)s->identity.coffer,
-                .box_id = (char *)(uintptr_t)s->id,
-                .nonce = {.data = (char *)(uintptr_t)s->identity.nonce,
-                          .size = sizeof(s->identity.nonce)},
-        };
-
-        client_send(c, PROTO_HELLO, &m, NULL, 0);
+        /* A socket that was linked to another box's place leads to the wrong shim. */
+        return str_eq(m->box_id, s->id) &&
+               (m->nonce.size == 0 ||
+                (m->nonce.size == PROTO_NONCE_ASKED_BYTES &&
+                 memcmp(m->nonce.data, s->identity.nonce, PROTO_NONCE_ASKED_BYTES) == 0));
 }
 
+/* What was asked along with it goes on its way first: the client waits for that. */
 static void on_hello(struct client *c, struct frame *f)
 {
         struct msg_hello m;
@@ -112,12 +129,9 @@ static void on_hello(struct client *c, struct frame *f)
                 c->dropped = true;
                 return;
         }
-        /* A socket that was linked to another box's place leads to the wrong shim. */
-        c->greeted = str_eq(m.box_id, c->shim->id);
+        c->greeted = c->owes_hello = means_us(c->shim, &m);
         wire_release(&msg_hello_table, &m);
-        if (c->greeted)
-                say_hello(c);
-        else
+        if (!c->greeted)
                 c->dropped = true;
 }
 
@@ -350,6 +364,8 @@ static void on_client(void *data, uint32_t events)
                 frame_release(&c->reader.frame);
                 c->reader = FRAME_READER_INIT;
         }
+        if (!c->dropped)
+                say_hello(c);
         if (c->dropped)
                 client_free(c);
 }
