@@ -74,18 +74,23 @@ int buf_append_str(struct buf *b, const char *s)
 
 int buf_printf(struct buf *b, const char *format, ...)
 {
+        /* Mostly what is there is enough, and the text is made only once. */
+        size_t room = b->data && b->failed == 0 ? b->capacity - b->size : 0;
         va_list ap, again;
         char *to;
         int n;
 
         va_start(ap, format);
         va_copy(again, ap);
-        n = vsnprintf(NULL, 0, format, ap);
+        n = vsnprintf(room > 0 ? b->data + b->size : NULL, room, format, ap);
         va_end(ap);
         to = n < 0 ? NULL : buf_space(b, (size_t)n);
         if (to) {
-                (void)vsnprintf(to, (size_t)n + 1, format, again);
+                if ((size_t)n >= room)
+                        (void)vsnprintf(to, (size_t)n + 1, format, again);
                 b->size += (size_t)n;
+        } else if (room > 0) {
+                b->data[b->size] = '\0';
         }
         va_end(again);
         if (n < 0)

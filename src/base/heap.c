@@ -19,6 +19,7 @@
 #define CLASS_LARGE CLASSES
 #define ARENA_BYTES (512 * 1024)
 #define CHUNK_BYTES (1024 * 1024)
+#define WHOLE_BYTES (4096 * 1024) /* who asks for that much uses it: had at once */
 
 /* A program that ends soon has its pages ahead of their use; one that stays has none too many. */
 #ifndef HEAP_AHEAD_BYTES
@@ -115,7 +116,7 @@ static void *map(size_t bytes, int flags)
 static struct block *take_large(size_t size)
 {
         size_t bytes = (size + HEADER_BYTES + 4095) & ~(size_t)4095;
-        struct block *b = bytes < size ? NULL : map(bytes, 0);
+        struct block *b = bytes < size ? NULL : map(bytes, bytes <= WHOLE_BYTES ? MAP_POPULATE : 0);
 
         if (!b) {
                 errno = ENOMEM;

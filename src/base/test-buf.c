@@ -79,6 +79,22 @@ TEST(grows_without_losing_bytes)
         buf_release(&b);
 }
 
+TEST(prints_the_same_at_every_fill)
+{
+        for (size_t fill = 0; fill < 600; fill++) {
+                struct buf b = BUF_INIT(620);
+
+                for (size_t i = 0; i < fill; i++)
+                        t_ok(buf_append(&b, "x", 1));
+                t_ok(buf_printf(&b, "%s-%d", "abc", 12));
+                t_int(fill + 6, b.size);
+                t_str("abc-12", b.data + fill);
+                t_errno(E2BIG, buf_printf(&b, "%700d", 1));
+                t_str("abc-12", b.data + fill);
+                buf_release(&b);
+        }
+}
+
 TEST(drops_bytes_from_the_front)
 {
         static const struct {
