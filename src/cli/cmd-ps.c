@@ -239,45 +239,85 @@ static int append_labels(struct buf *to, const char *const *labels)
         return to->failed;
 }
 
-/* Docker's keys; what takes some making is made when it is wanted. */
-static int make_row(const struct print *p, const struct coffer_box_info *info, bool no_trunc,
-                    int64_t now, struct buf *text, struct buf *row)
-{
-        enum { CREATED_AT, RUNNING_FOR, STATUS, COMMAND, LABELS, MADE };
-        static const char *const names[MADE] = {"CreatedAt", "RunningFor", "Status", "Command",
-                                                "Labels"};
-        const struct {
-                const char *key, *value;
-        } given[] = {
-                {"ID",       info->id        },
-                {"Names",    info->name      },
-                {"Image",    info->image     },
-                {"State",    state_word(info)},
-                {"Ports",    ""              },
-                {"Networks", "none"          },
-        };
+/* Docker's keys. */
+enum cell {
+        ID,
+        NAMES,
+        IMAGE,
+        STATE,
+        PORTS,
+        NETWORKS,
+        CREATED_AT,
+        RUNNING_FOR,
+        STATUS,
+        COMMAND,
+        LABELS,
+        CELLS,
+};
 
-        (void)buf_append(row, "{", 1);
-        for (size_t i = 0; i < ELEMENTS(given); i++)
-                if (print_wants(p, given[i].key))
-                        (void)print_member(row, given[i].key, given[i].value);
-        for (int i = 0; i < MADE; i++) {
-                if (!print_wants(p, names[i]))
-                        continue;
-                buf_consume(text, text->size);
-                if (i == CREATED_AT)
-                        (void)human_local_time((int64_t)info->created_ns, text);
-                else if (i == RUNNING_FOR)
-                        (void)append_ago(text, info->created_ns, now);
-                else if (i == STATUS)
-                        (void)append_status(text, info, now);
-                else if (i == COMMAND)
-                        (void)append_command(text, info->command, no_trunc);
-                else
-                        (void)append_labels(text, info->labels);
-                (void)print_member(row, names[i], text->data && text->size > 0 ? text->data : "");
+static const char *const cell_names[CELLS] = {
+        "ID",        "Names",      "Image",  "State",   "Ports",  "Networks",
+        "CreatedAt", "RunningFor", "Status", "Command", "Labels",
+};
+
+/* What is at hand; NULL: it takes some making. */
+static const char *given_cell(enum cell cell, const struct coffer_box_info *info)
+{
+        switch (cell) {
+        case ID:
+                return info->id;
+        case NAMES:
+                return info->name;
+        case IMAGE:
+                return info->image;
+        case STATE:
+                return state_word(info);
+        case PORTS:
+                return "";
+        case NETWORKS:
+                return "none";
+        default:
+                return NULL;
         }
-        return buf_append(row, "}", 1);
+}
+
+static void make_cell(enum cell cell, const struct coffer_box_info *info, bool no_trunc,
+                      int64_t now, struct buf *text)
+{
+        if (cell == CREATED_AT)
+                (void)human_local_time((int64_t)info->created_ns, text);
+        else if (cell == RUNNING_FOR)
+                (void)append_ago(text, info->created_ns, now);
+        else if (cell == STATUS)
+                (void)append_status(text, info, now);
+        else if (cell == COMMAND)
+                (void)append_command(text, info->command, no_trunc);
+        else
+                (void)append_labels(text, info->labels);
+        (void)buf_append(text, "", 1);
+}
+
+/* Those that the format shows; the texts that were made are in @text. */
+static int make_row(const bool wanted[CELLS], const struct coffer_box_info *info, bool no_trunc,
+                    int64_t now, struct buf *text, struct template_cell row[CELLS])
+{
+        size_t places[CELLS], count = 0;
+
+        buf_consume(text, text->size);
+        for (enum cell i = 0; i < CELLS; i++) {
+                if (!wanted[i])
+                        continue;
+                row[count] = (struct template_cell){cell_names[i], given_cell(i, info)};
+                places[count] = text->size;
+                if (!row[count++].value)
+                        make_cell(i, info, no_trunc, now, text);
+        }
+        if (text->failed < 0)
+                return text->failed;
+        for (size_t i = 0; i < count; i++)
+                if (!row[i].value)
+                        row[i].value = text->data + places[i];
+        return (int)count;
 }
 
 static bool is_wanted(const struct ps_args *a, const struct item *item, size_t shown)
@@ -300,26 +340,25 @@ static bool is_wanted(const struct ps_args *a, const struct item *item, size_t s
 static int print_boxes(const struct ps_args *a, struct print *p,
                        struct coffer_box_info *const *infos, struct coffer_error *err)
 {
-        cleanup_with(buf_release) struct buf row = BUF_INIT(2 * ROW_MAX);
         cleanup_with(buf_release) struct buf text = BUF_INIT(ROW_MAX);
+        struct template_cell row[CELLS];
+        bool wanted[CELLS];
         int64_t now = human_now();
         size_t shown = 0;
 
+        for (size_t i = 0; i < CELLS; i++)
+                wanted[i] = print_wants(p, cell_names[i]);
         for (size_t i = 0; infos[i]; i++) {
                 const struct item item = {infos[i], infos};
-                struct jv v;
                 int r;
 
                 if (!is_wanted(a, &item, shown))
                         continue;
                 shown++;
-                buf_consume(&row, row.size);
-                r = make_row(p, infos[i], a->no_trunc, now, &text, &row);
-                if (r == 0)
-                        r = jv_read(row.data, row.size, &v);
+                r = make_row(wanted, infos[i], a->no_trunc, now, &text, row);
                 if (r < 0)
                         return error_set(err, r, "show box %s", infos[i]->id);
-                r = print_row(p, v, err);
+                r = print_cells(p, row, (size_t)r, err);
                 if (r < 0)
                         return r;
         }

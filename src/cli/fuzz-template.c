@@ -2,6 +2,7 @@
 /*
  * A template and a JSON text, with a NUL between them: nothing crashes, what passes the check is
  * refused for a missing field only, and what is printed compactly is JSON and prints the same.
+ * A row of texts prints as the object that is made of it.
  */
 #include "fuzz.h"
 
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "cli/template.h"
 
 #define TEXT_MAX ((size_t)1024 * 1024)
@@ -31,6 +33,28 @@ static void check_print(struct jv v)
         buf_release(&pretty);
 }
 
+static void check_cells(const char *template, const char *text, bool printable)
+{
+        const struct template_cell cells[] = {
+                {"ID",     text    },
+                {"Labels", template},
+        };
+        struct buf json = BUF_INIT(TEXT_MAX), once = BUF_INIT(TEXT_MAX), twice = BUF_INIT(TEXT_MAX);
+        struct jv v;
+        int r;
+
+        fuzz_assert(template_json(cells, ELEMENTS(cells), &json) == 0);
+        fuzz_assert(jv_read(json.data, json.size, &v) == 0);
+        r = template_render(template, v, printable, &once, NULL);
+        fuzz_assert(template_render_cells(template, cells, ELEMENTS(cells), printable, &twice,
+                                          NULL) == r);
+        fuzz_assert(once.size == twice.size &&
+                    (once.size == 0 || memcmp(once.data, twice.data, once.size) == 0));
+        buf_release(&json);
+        buf_release(&once);
+        buf_release(&twice);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         const char *nul = memchr(data, '\0', size);
@@ -41,6 +65,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (!nul || size > 65536)
                 return 0;
+        if (template_check((const char *)data, NULL) == 0) {
+                char *text = strndup(nul + 1, json_size);
+
+                fuzz_assert(text != NULL);
+                check_cells((const char *)data, text, size & 1);
+                free(text);
+        }
         if (jv_read(nul + 1, json_size, &v) == 0) {
                 check_print(v);
                 if (template_check((const char *)data, NULL) == 0) {

@@ -53,24 +53,36 @@ bool print_wants(const struct print *p, const char *field)
         return false;
 }
 
+/* What is no table goes out row by row: somebody may be reading. */
+static int end_row(struct print *p, int r)
+{
+        if (r < 0 || p->rest.is_table)
+                return r;
+        (void)buf_append(&p->rest.text, "\n", 1);
+        if (p->rest.text.data)
+                (void)fwrite(p->rest.text.data, 1, p->rest.text.size, stdout);
+        buf_consume(&p->rest.text, p->rest.text.size);
+        return 0;
+}
+
 int print_row(struct print *p, struct jv row, struct coffer_error *err)
 {
-        int r;
-
         if (p->rest.is_table)
                 (void)buf_append(&p->rest.text, "\n", 1);
-        r = p->rest.template
-                    ? template_render(p->rest.template, row, p->rest.is_table, &p->rest.text, err)
-                    : jv_compact(row, &p->rest.text);
-        if (r < 0)
-                return r;
-        if (!p->rest.is_table) {
+        return end_row(p, p->rest.template ? template_render(p->rest.template, row,
+                                                             p->rest.is_table, &p->rest.text, err)
+                                           : jv_compact(row, &p->rest.text));
+}
+
+int print_cells(struct print *p, const struct template_cell *cells, size_t count,
+                struct coffer_error *err)
+{
+        if (p->rest.is_table)
                 (void)buf_append(&p->rest.text, "\n", 1);
-                if (p->rest.text.data)
-                        (void)fwrite(p->rest.text.data, 1, p->rest.text.size, stdout);
-                buf_consume(&p->rest.text, p->rest.text.size);
-        }
-        return 0;
+        return end_row(p, p->rest.template
+                                  ? template_render_cells(p->rest.template, cells, count,
+                                                          p->rest.is_table, &p->rest.text, err)
+                                  : template_json(cells, count, &p->rest.text));
 }
 
 int print_made(struct print *p, struct buf *row, struct coffer_error *err)
@@ -101,15 +113,16 @@ size_t print_width(const char *s, size_t size)
 }
 
 /* Calls for each cell with whether it is the last one of its line. */
-static void each_cell(const char *lines, size_t widths[COLUMNS_MAX],
-                      void (*fn)(const char *s, size_t size, size_t *width, bool last))
+static void each_cell(const char *lines, size_t widths[COLUMNS_MAX], struct buf *to,
+                      void (*fn)(const char *s, size_t size, size_t *width, bool last,
+                                 struct buf *to))
 {
         for (const char *s = lines;;) {
                 size_t column = 0, size;
 
                 for (;; s += size + 1) {
                         size = strcspn(s, "\t\n");
-                        fn(s, size, &widths[column], s[size] != '\t');
+                        fn(s, size, &widths[column], s[size] != '\t', to);
                         if (s[size] != '\t')
                                 break;
                         if (column + 1 < COLUMNS_MAX)
@@ -121,7 +134,7 @@ static void each_cell(const char *lines, size_t widths[COLUMNS_MAX],
         }
 }
 
-static void measure(const char *s, size_t size, size_t *width, bool last)
+static void measure(const char *s, size_t size, size_t *width, bool last, struct buf *to)
 {
         size_t n = print_width(s, size) + PADDING;
 
@@ -129,23 +142,31 @@ static void measure(const char *s, size_t size, size_t *width, bool last)
                 *width = n;
 }
 
-static void write_cell(const char *s, size_t size, size_t *width, bool last)
+static void write_cell(const char *s, size_t size, size_t *width, bool last, struct buf *to)
 {
-        (void)fwrite(s, 1, size, stdout);
-        if (last)
-                (void)putchar('\n');
-        else
-                (void)printf("%*s", (int)(*width - print_width(s, size)), "");
+        size_t blanks = last ? 0 : *width - print_width(s, size);
+        char *at = buf_space(to, size + blanks + 1);
+
+        if (!at)
+                return;
+        memcpy(at, s, size);
+        memset(at + size, last ? '\n' : ' ', last ? 1 : blanks);
+        to->size += size + (last ? 1 : blanks);
 }
 
 void print_table(const char *lines)
 {
+        struct buf out = BUF_INIT(COLUMNS_MAX * TABLE_MAX);
         size_t widths[COLUMNS_MAX];
 
         for (size_t i = 0; i < COLUMNS_MAX; i++)
                 widths[i] = WIDTH_MIN;
-        each_cell(lines, widths, measure);
-        each_cell(lines, widths, write_cell);
+        each_cell(lines, widths, NULL, measure);
+        (void)buf_space(&out, 2 * strlen(lines)); /* of what there is most, often enough */
+        each_cell(lines, widths, &out, write_cell);
+        if (out.data)
+                (void)fwrite(out.data, 1, out.size, stdout);
+        buf_release(&out);
 }
 
 int print_member(struct buf *row, const char *key, const char *value)

@@ -44,6 +44,9 @@ int print_begin(struct print *p, struct coffer_error *err);
  * So that a row of a long list has what is asked for and no more.
  */
 bool print_wants(const struct print *p, const char *field);
+/** print_cells() - one row that has nothing but texts; as print_row() else */
+int print_cells(struct print *p, const struct template_cell *cells, size_t count,
+                struct coffer_error *err);
 /** print_row() - one object; tables are kept until the end, all else is written at once */
 int print_row(struct print *p, struct jv row, struct coffer_error *err);
 /** print_made() - close the JSON object that is being made in @row and print it */

@@ -8,14 +8,18 @@
 #include "base/error.h"
 #include "base/str.h"
 
-#define WORDS_MAX      4 /* of one action: a function and its arguments */
-#define PATH_MAX_BYTES 256
+#define WORDS_MAX       4 /* of one action: a function and its arguments */
+#define PATH_MAX_BYTES  256
+#define CELLS_MAX_BYTES ((size_t)8 * 1024 * 1024) /* of a row; labels may be long */
 
 enum mode { CHECK, RENDER, HEAD };
 
 struct renderer {
         enum mode mode;
         struct jv value;
+        const struct template_cell *cells; /* instead of @value, which is made of them if need be */
+        size_t cell_count;
+        struct buf json;
         bool printable;
         const struct template_header *headers;
         struct buf *to;
@@ -186,11 +190,52 @@ static int head(struct renderer *r, const struct word *field)
         return r->to->failed;
 }
 
+/* What stands for itself in JSON is the same without it. */
+static bool is_plain(const char *s)
+{
+        for (; *s; s++)
+                if ((unsigned char)*s < 0x20 || (unsigned char)*s >= 0x7f)
+                        return false;
+        return true;
+}
+
+/* The text of {{.Key}}; NULL when it takes the row as a value to say it. */
+static const char *plain_cell(const struct renderer *r, const struct word *field)
+{
+        for (size_t i = 0; i < r->cell_count; i++) {
+                const char *key = r->cells[i].key;
+
+                if (strncmp(key, field->text + 1, field->size - 1) == 0 &&
+                    key[field->size - 1] == '\0')
+                        return is_plain(r->cells[i].value) ? r->cells[i].value : NULL;
+        }
+        return NULL;
+}
+
+int template_json(const struct template_cell *cells, size_t count, struct buf *to)
+{
+        for (size_t i = 0; i < count; i++) {
+                (void)buf_append(to, i > 0 ? "," : "{", 1);
+                (void)buf_append_json(to, cells[i].key);
+                (void)buf_append(to, ":", 1);
+                (void)buf_append_json(to, cells[i].value);
+        }
+        return buf_append_str(to, count > 0 ? "}" : "{}");
+}
+
+static int make_value(struct renderer *r)
+{
+        int ret = r->json.data ? 0 : template_json(r->cells, r->cell_count, &r->json);
+
+        return ret == 0 ? jv_read(r->json.data, r->json.size, &r->value) : ret;
+}
+
 /* {{words[0] words[1] …}}, well-formed words. */
 static int action(struct renderer *r, const struct word *words, size_t count)
 {
         const struct word *field = count == 1 ? &words[0] : &words[1];
         int (*render)(struct renderer *, struct jv, const struct word *) = NULL;
+        const char *plain;
         struct jv v;
         int ret;
 
@@ -199,7 +244,7 @@ static int action(struct renderer *r, const struct word *words, size_t count)
         if (count == 1 && *words[0].text == '.')
                 render = do_print;
         for (size_t i = 0; i < ELEMENTS(functions); i++)
-                if (word_is(&words[0], functions[i].name) && functions[i].words == count)
+                if (functions[i].words == count && word_is(&words[0], functions[i].name))
                         render = functions[i].render;
         if (!render)
                 return refuse(r, "cannot do", &words[0]);
@@ -210,7 +255,12 @@ static int action(struct renderer *r, const struct word *words, size_t count)
                 return 0;
         if (r->mode == HEAD)
                 return head(r, field);
-        ret = look_up(r, field, &v);
+        plain = r->cells && render == do_print ? plain_cell(r, field) : NULL;
+        if (plain)
+                return buf_append_str(r->to, plain);
+        ret = r->cells ? make_value(r) : 0;
+        if (ret == 0)
+                ret = look_up(r, field, &v);
         return ret < 0 ? ret : render(r, v, count > 2 ? &words[2] : NULL);
 }
 
@@ -261,15 +311,18 @@ static int literal(struct renderer *r, const char *s, const char *end)
 {
         if (r->mode == CHECK)
                 return 0;
-        for (; s < end; s++) {
-                char c = *s;
+        while (s < end) {
+                const char *escape = memchr(s, '\\', (size_t)(end - s));
 
-                if (c == '\\' && s + 1 < end && (s[1] == 't' || s[1] == 'n'))
-                        c = *++s == 't' ? '\t' : '\n';
-                if (buf_append(r->to, &c, 1) < 0)
+                if (buf_append(r->to, s, (size_t)((escape ? escape : end) - s)) < 0 || !escape)
                         return r->to->failed;
+                s = escape + 1;
+                if (s < end && (*s == 't' || *s == 'n'))
+                        (void)buf_append(r->to, *s++ == 't' ? "\t" : "\n", 1);
+                else
+                        (void)buf_append(r->to, escape, 1);
         }
-        return 0;
+        return r->to->failed;
 }
 
 static int walk(struct renderer *r, const char *s)
@@ -319,6 +372,26 @@ int template_render(const char *template, struct jv value, bool printable, struc
         int ret = walk(&r, template);
 
         return ret < 0 && to->failed < 0 ? error_set(err, to->failed, "write the output") : ret;
+}
+
+int template_render_cells(const char *template, const struct template_cell *cells, size_t count,
+                          bool printable, struct buf *to, struct coffer_error *err)
+{
+        struct renderer r = {
+                .mode = RENDER,
+                .cells = cells,
+                .cell_count = count,
+                .json = BUF_INIT(CELLS_MAX_BYTES),
+                .printable = printable,
+                .to = to,
+                .err = err,
+        };
+        int ret = walk(&r, template);
+
+        if (ret < 0 && to->failed < 0)
+                ret = error_set(err, to->failed, "write the output");
+        buf_release(&r.json);
+        return ret;
 }
 
 int template_head(const char *template, const struct template_header *headers, struct buf *to)

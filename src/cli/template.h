@@ -42,5 +42,33 @@ int template_check(const char *template, struct coffer_error *err);
 int template_render(const char *template, struct jv value, bool printable, struct buf *to,
                     struct coffer_error *err);
 
+/**
+ * struct template_cell - a field of a row that has nothing but texts
+ * @key:   its name
+ * @value: never NULL
+ */
+struct template_cell {
+        const char *key;
+        const char *value;
+};
+
+/** template_json() - the row as a JSON object */
+int template_json(const struct template_cell *cells, size_t count, struct buf *to);
+
+/**
+ * template_render_cells() - as template_render() of template_json()
+ * @template:  passed template_check()
+ * @cells:     the row
+ * @count:     of cells
+ * @printable: as above
+ * @to:        appended to
+ * @err:       as above
+ *
+ * No JSON is made where the template only puts texts side by side: a long list does that a
+ * thousand times.
+ */
+int template_render_cells(const char *template, const struct template_cell *cells, size_t count,
+                          bool printable, struct buf *to, struct coffer_error *err);
+
 /** template_head() - fill in the headers; the list ends with a row without a field */
 int template_head(const char *template, const struct template_header *headers, struct buf *to);

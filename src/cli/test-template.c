@@ -17,6 +17,45 @@ static int render(const char *template, bool printable, struct buf *b, struct co
         return template_render(template, v, printable, b, err);
 }
 
+TEST(a_row_of_texts_prints_as_the_object_that_is_made_of_it)
+{
+        static const struct template_cell cells[] = {
+                {"ID",     "abc"                     },
+                {"Odd",    "a\tb\x1b\"\\\xff\xc3\xa9"},
+                {"Labels", ""                        },
+        };
+        static const char *const templates[] = {
+                "{{.ID}}",       "{{.ID}}\\t{{.Labels}}|",
+                "{{.Odd}}",      "{{json .Odd}}{{.ID}}",
+                "{{upper .ID}}", "{{.}}",
+                "{{len .Odd}}",  "{{.None}}",
+                "{{.ID.Sub}}",   "a\\qb{{\"\\n\"}}",
+                "{{.I}}",
+        };
+
+        for (size_t i = 0; i < 2 * ELEMENTS(templates); i++) {
+                const char *template = templates[i / 2];
+                struct buf json = BUF_INIT(4096), once = BUF_INIT(4096), twice = BUF_INIT(4096);
+                struct coffer_error first = {0}, second = {0};
+                struct jv v;
+                int r;
+
+                t_note("%s", template);
+                t_ok(template_json(cells, ELEMENTS(cells), &json));
+                t_ok(jv_read(json.data, json.size, &v));
+                r = template_render(template, v, i & 1, &once, &first);
+                t_int(r, template_render_cells(template, cells, ELEMENTS(cells), i & 1, &twice,
+                                               &second));
+                t_str(first.msg, second.msg);
+                t_str(first.hint, second.hint);
+                t_int(once.size, twice.size);
+                t_mem(once.data ? once.data : "", twice.data ? twice.data : "", once.size);
+                buf_release(&json);
+                buf_release(&once);
+                buf_release(&twice);
+        }
+}
+
 TEST(fields_are_filled_in)
 {
         static const struct {
