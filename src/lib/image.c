@@ -69,7 +69,7 @@ static int users_read(struct coffer_runtime *rt, struct users *u, struct coffer_
         int r = views_read(rt, &views, err);
 
         for (size_t i = 0; r == 0 && i < views.count; i++)
-                r = add_user(rt, views.items[i]->id, u, err);
+                r = add_user(rt, views.items[i].entry->id, u, err);
         return r;
 }
 

@@ -282,7 +282,7 @@ int coffer_box_inspect(struct coffer_box *box, char **ret_json, struct coffer_er
         int r;
 
         REQUIRE(box && ret_json, err);
-        r = view_read(box->runtime, box->id, box->dir_fd, &v, err);
+        r = view_read(box->runtime, NULL, box->id, box->dir_fd, &v, err);
         if (r == -ENOENT)
                 return error_say(err, r, COFFER_ERROR_NO_SUCH_BOX, "box %s was removed", box->id);
         if (r == 0)
@@ -318,7 +318,7 @@ static void emit_info(struct buf *b, const struct coffer_runtime *rt, const stru
         struct sysinfo memory;
 
         for (size_t i = 0; i < views->count; i++) {
-                enum coffer_state state = views->items[i]->state;
+                enum coffer_state state = views->items[i].state;
 
                 running += state == COFFER_STATE_RUNNING || state == COFFER_STATE_STOPPING ||
                            state == COFFER_STATE_RESTARTING;

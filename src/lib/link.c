@@ -79,13 +79,16 @@ void link_adopt(struct link *l, int fd)
 
 /* ------------------------------------------------------------------------------------- facts */
 
-static enum fact_process look_at_process(const struct identity *identity)
+static enum fact_process look_at_process(const struct identity *identity, int pidfd)
 {
         char path[32], text[CMDLINE_MAX], expected[CMDLINE_MAX];
-        uint64_t start_time;
+        uint64_t start_time, inode;
         ssize_t n;
         int wanted;
 
+        /* No other process of this boot has or gets that number: it is who wrote the record. */
+        if (identity->pid_inode != 0 && process_inode(pidfd, &inode) == 0)
+                return inode == identity->pid_inode ? PROCESS_MATCHES : PROCESS_GONE;
         if (process_start_time(identity->pid, &start_time) < 0 ||
             start_time != identity->start_time)
                 return PROCESS_GONE;
@@ -111,7 +114,7 @@ static void prove_process(struct link *l)
         if (!l->facts.pid_ns_mine || l->identity.pid == 0)
                 return;
         pidfd = sys_pidfd_open((pid_t)l->identity.pid);
-        l->facts.process = pidfd < 0 ? PROCESS_GONE : look_at_process(&l->identity);
+        l->facts.process = pidfd < 0 ? PROCESS_GONE : look_at_process(&l->identity, pidfd);
         if (l->facts.process != PROCESS_MATCHES)
                 return;
         if (sys_pidfd_send_signal(pidfd, 0) < 0) {
@@ -121,10 +124,10 @@ static void prove_process(struct link *l)
         l->pidfd = take_fd(&pidfd);
 }
 
-static void look_at_identity(struct link *l)
+/* @here: NULL when it is not known yet */
+static void look_at_identity(struct link *l, const struct here *here)
 {
-        char boot_id[BOOT_ID_CHARS + 1] = "";
-        uint64_t pid_ns = 0;
+        struct here read;
         int r = identity_read(l->dir_fd, &l->identity);
 
         l->facts.process = PROCESS_NOT_LOOKED_AT;
@@ -134,10 +137,12 @@ static void look_at_identity(struct link *l)
                 return;
         }
         l->facts.identity = str_eq(l->identity.id, l->id) ? IDENTITY_READ : IDENTITY_OTHER_BOX;
-        (void)boot_id_read(boot_id);
-        (void)pid_ns_read(&pid_ns);
-        l->facts.boot_same = str_eq(boot_id, l->identity.boot_id);
-        l->facts.pid_ns_mine = pid_ns == l->identity.pid_ns;
+        if (!here) {
+                here_read(&read);
+                here = &read;
+        }
+        l->facts.boot_same = str_eq(here->boot_id, l->identity.boot_id);
+        l->facts.pid_ns_mine = here->pid_ns == l->identity.pid_ns;
 }
 
 int link_hung_pidfd(const struct link *l)
@@ -330,7 +335,7 @@ static int look(struct link *l)
                 return -ESRCH;
         if (r < 0)
                 return r;
-        look_at_identity(l);
+        look_at_identity(l, NULL);
         if (l->facts.identity != IDENTITY_READ || !l->facts.boot_same)
                 return -EXDEV;
         if (connect_socket(l->dir_fd, &l->fd) < 0) {
@@ -476,15 +481,15 @@ int link_step(struct link *l, struct frame *ret_frame, int *ret_wait_fd, uint64_
         }
 }
 
-enum verdict link_look(int dir_fd, const char *id, struct identity *ret_identity,
-                       struct box_facts *facts)
+enum verdict link_look(int dir_fd, const char *id, const struct here *here,
+                       struct identity *ret_identity, struct box_facts *facts)
 {
         struct link l;
         enum verdict v;
 
         link_init(&l, dir_fd, id);
         l.facts = *facts;
-        look_at_identity(&l);
+        look_at_identity(&l, here);
         if (l.facts.identity == IDENTITY_READ && l.facts.boot_same)
                 prove_process(&l);
         v = verdict(&l.facts);
@@ -563,7 +568,7 @@ int lock_wait_step(struct lock_wait *w, int dir_fd, const char *id, int *ret_loc
                 if (says_running(dir_fd, id))
                         return -EALREADY;
                 l->facts = (struct box_facts){.lock_held = true};
-                look_at_identity(l);
+                look_at_identity(l, NULL);
                 r = wait_or_judge(l, ret_wait_fd, ret_limit_ms, err);
                 if (r != -ERESTART)
                         return r;

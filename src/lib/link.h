@@ -108,13 +108,14 @@ int link_hung_pidfd(const struct link *l);
  * link_look() - judge the holder of a lock without talking to him
  * @dir_fd:       the directory of the box
  * @id:           of the box
+ * @here:         where the caller is; NULL: to be read
  * @ret_identity: what the record says
  * @facts:        lock_held and waited are set; the rest is filled in
  *
  * Return: VERDICT_FOREIGN when he cannot be the shim, else what waits for his answer.
  */
-enum verdict link_look(int dir_fd, const char *id, struct identity *ret_identity,
-                       struct box_facts *facts);
+enum verdict link_look(int dir_fd, const char *id, const struct here *here,
+                       struct identity *ret_identity, struct box_facts *facts);
 
 /**
  * struct lock_wait - taking the lock of a box that may just be ending

@@ -15,6 +15,7 @@
 #include "spec/id.h"
 #include "spec/state.h"
 #include "store/listing.h"
+#include "store/lock.h"
 #include "store/remove.h"
 #include "store/volume.h"
 
@@ -22,126 +23,119 @@
 
 void views_release(struct views *views)
 {
-        for (size_t i = 0; i < views->capacity && views->items[i]; i++) {
-                if (i < views->count)
-                        view_release(views->items[i]);
-                free(views->items[i]);
-        }
+        for (size_t i = 0; i < views->count; i++)
+                free(views->items[i].made);
         free(views->items);
+        listing_release(&views->known);
         *views = (struct views){.items = NULL};
 }
 
-static struct view *next_view(struct views *views)
+static struct listed *next_item(struct views *views)
 {
         if (views->count == views->capacity) {
-                size_t capacity = views->capacity ? 2 * views->capacity : 16;
-                struct view **items = reallocarray(views->items, capacity, sizeof(*items));
+                size_t capacity = 2 * views->capacity + views->known.count + FRESH_MAX;
+                struct listed *items = reallocarray(views->items, capacity, sizeof(*items));
 
                 if (!items)
                         return NULL;
-                memset(items + views->capacity, 0, (capacity - views->capacity) * sizeof(*items));
                 views->items = items;
                 views->capacity = capacity;
         }
-        if (!views->items[views->count])
-                views->items[views->count] = malloc(sizeof(struct view));
-        return views->items[views->count];
+        views->items[views->count] = (struct listed){.entry = NULL};
+        return &views->items[views->count];
 }
 
-/* ------------------------------------------------------------------------------ the listing */
+/* ---------------------------------------------------------------------- from their own files */
 
 /* What the walk over boxes/ has at hand. */
 struct walk {
         struct coffer_runtime *rt;
         struct views *views;
-        struct listing known;
+        struct here here;
         size_t fresh; /* calm boxes that the listing did not have */
 };
 
-static int view_from_entry(struct listing_entry *e, struct view *v)
+static struct listing_strv pack_behind(struct pack *p, const struct strv *list)
 {
-        enum box_state state;
+        struct listing_strv to = {.first = "", .count = list->count};
 
-        if (box_state_parse(e->state, &state) < 0 || box_state_is_live(state))
-                return -EBADMSG;
-        *v = (struct view){.claims = {.index = e->index}, .calm = true};
-        (void)str_copy(v->id, sizeof(v->id), e->id);
-        (void)str_copy(v->claims.name, sizeof(v->claims.name), e->name);
-        v->meta = (struct box_meta){
-                .image = take_ptr(e->image),
-                .command = take_ptr(e->command),
-                .created_ns = e->created_ns,
-                .tty = e->tty != 0,
-                .remove = e->remove != 0,
-                .labels = e->labels,
-                .volumes = e->volumes,
+        for (size_t i = 0; i < list->count; i++) {
+                const char *s = pack_text(p, list->items[i]);
+
+                if (i == 0)
+                        to.first = s;
+        }
+        return to;
+}
+
+static struct listing_entry *pack_entry(struct pack *p, const struct view *v)
+{
+        const struct box_record *r = &v->record;
+        char restart[RESTART_TEXT_MAX];
+        struct listing_entry *to = pack_space(p, sizeof(*to));
+        struct listing_entry e = {
+                .created_ns = v->meta.created_ns,
+                .started_ns = r->started_ns,
+                .finished_ns = r->finished_ns,
+                .shim_pid = v->held ? v->identity.pid : 0,
+                .shim_inode = v->held ? v->identity.pid_inode : 0,
+                .index = v->claims.index,
+                .pid = r->pid,
+                .exit_code = r->exit_code,
+                .tty = v->meta.tty,
+                .due = box_is_due(&v->meta, r),
+                .name = pack_str(p, v->claims.name),
+                .image = pack_str(p, v->meta.image),
+                .command = pack_str(p, v->meta.command),
+                .state = pack_str(p, r->state[0] != '\0' ? r->state : box_state_name(BOX_CREATED)),
+                .reason = pack_str(p, r->reason),
+                .health = pack_str(p, r->health),
+                .labels = pack_behind(p, &v->meta.labels),
+                .volumes = pack_behind(p, &v->meta.volumes),
         };
-        e->labels = e->volumes = (struct strv){.items = NULL};
-        (void)str_copy(v->record.state, sizeof(v->record.state), e->state);
-        (void)str_copy(v->record.reason, sizeof(v->record.reason), e->reason);
-        v->record.started_ns = e->started_ns;
-        v->record.finished_ns = e->finished_ns;
-        v->record.exit_code = e->exit_code;
-        v->state = view_state(state);
+
+        restart_format(&v->meta.restart, restart);
+        e.restart = pack_str(p, restart);
+        (void)str_copy(e.id, sizeof(e.id), v->id);
+        if (to)
+                *to = e;
+        return to;
+}
+
+static int list_view(const struct view *v, struct listed *to)
+{
+        struct pack p = {.base = NULL};
+
+        (void)pack_entry(&p, v);
+        p.base = malloc(p.used);
+        if (!p.base)
+                return -ENOMEM;
+        p.used = 0;
+        *to = (struct listed){.made = pack_entry(&p, v), .state = v->state, .held = v->held};
+        to->entry = to->made;
         return 0;
 }
 
-/* Borrows what the view has. */
-static void entry_from_view(struct view *v, struct listing_entry *e)
+/*
+ * Nothing in the directory changes when a shim dies: a box that runs is in the listing only with
+ * a process that can be asked for.  A health check writes often: such a box is not calm.
+ */
+static bool is_calm(const struct view *v)
 {
-        *e = (struct listing_entry){
-                .id = v->id,
-                .name = v->claims.name,
-                .index = v->claims.index,
-                .image = v->meta.image,
-                .command = v->meta.command,
-                .labels = v->meta.labels,
-                .volumes = v->meta.volumes,
-                .state = v->record.state[0] != '\0'
-                                 ? v->record.state
-                                 : (char *)(uintptr_t)box_state_name(BOX_CREATED),
-                .reason = v->record.reason,
-                .created_ns = v->meta.created_ns,
-                .started_ns = v->record.started_ns,
-                .finished_ns = v->record.finished_ns,
-                .exit_code = v->record.exit_code,
-                .tty = v->meta.tty,
-                .remove = v->meta.remove,
-        };
-        listing_stamp(e, &v->dir);
+        enum box_state state = BOX_CREATED;
+
+        if (v->record.health[0] != '\0' || !v->meta.image || !v->meta.command ||
+            (v->record.state[0] != '\0' && box_state_parse(v->record.state, &state) < 0) ||
+            v->state != view_state(state))
+                return false;
+        return v->held ? box_state_is_live(state) && v->proved && v->identity.pid_inode != 0
+                       : !box_state_is_live(state);
 }
-
-/* What an entry cannot say is not in it: a restart policy, how healthy it was. */
-static bool is_calm(const struct view *v, const struct stat *after, uint64_t began_ns)
-{
-        return !v->held && v->meta.restart.kind == RESTART_NO && v->record.health[0] == '\0' &&
-               v->meta.image && v->meta.command &&
-               (v->state == COFFER_STATE_CREATED || v->state == COFFER_STATE_STOPPED ||
-                v->state == COFFER_STATE_FAILED) &&
-               strlen(v->meta.image) < WIRE_STR_MAX && strlen(v->meta.command) < WIRE_STR_MAX &&
-               listing_can_hold(&v->dir, after, began_ns);
-}
-
-/* Of no consequence when it fails: the next list is as slow as this one was. */
-static void remember(const struct walk *w)
-{
-        struct listing_entry *entries = calloc(w->views->count, sizeof(*entries));
-        size_t count = 0;
-
-        if (!entries)
-                return;
-        for (size_t i = 0; i < w->views->count && count < LISTING_MAX; i++)
-                if (w->views->items[i]->calm)
-                        entry_from_view(w->views->items[i], &entries[count++]);
-        (void)listing_write(w->rt->home, entries, count);
-        free(entries);
-}
-
-/* ---------------------------------------------------------------------------------- the list */
 
 static int read_from_files(struct walk *w, const char *id, const struct stat *before,
-                           struct view *v, struct coffer_error *err)
+                           struct listed *to, struct coffer_error *err)
 {
+        cleanup_with(view_release) struct view v = {.held = false};
         uint64_t began_ns = now_ns();
         cleanup_close int fd =
                 sys_open(w->rt->home->boxes_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -151,35 +145,76 @@ static int read_from_files(struct walk *w, const char *id, const struct stat *be
         /* Removed since its name was read, or unreadable: the others are listed all the same. */
         if (fd < 0)
                 return fd;
-        r = view_read(w->rt, id, fd, v, err);
+        r = view_read(w->rt, &w->here, id, fd, &v, err);
+        if (r == 0)
+                r = list_view(&v, to);
         if (r < 0)
                 return r;
-        v->dir = *before;
-        v->calm = fstat(fd, &after) == 0 && is_calm(v, &after, began_ns);
-        if (v->calm)
-                w->fresh++;
+        to->calm =
+                is_calm(&v) && fstat(fd, &after) == 0 && listing_can_hold(before, &after, began_ns);
+        listing_stamp(to->made, before);
+        w->fresh += to->calm;
         return 0;
 }
 
-static int add_view(struct walk *w, const char *id, struct coffer_error *err)
-{
-        struct view *v = next_view(w->views);
-        struct listing_entry *entry;
-        struct stat dir;
-        int r = -ENOENT;
+/* ------------------------------------------------------------------------------ the listing */
 
-        if (!v)
+/* The lock, and the process that had it when the entry was made: no other has its number. */
+static bool lives_on(const struct walk *w, const struct listing_entry *e)
+{
+        cleanup_close int pidfd = -EBADF;
+        uint64_t inode;
+
+        if (box_lock_is_held_at(w->rt->home->boxes_fd, e->id) != 1)
+                return false;
+        pidfd = sys_pidfd_open((pid_t)e->shim_pid);
+        return pidfd >= 0 && process_inode(pidfd, &inode) == 0 && inode == e->shim_inode;
+}
+
+static bool list_entry(const struct walk *w, const struct listing_entry *e, struct listed *to)
+{
+        bool runs = e->shim_inode != 0;
+        enum box_state state;
+
+        if (box_state_parse(e->state, &state) < 0 || box_state_is_live(state) != runs ||
+            (runs && !lives_on(w, e)))
+                return false;
+        *to = (struct listed){.entry = e, .state = view_state(state), .held = runs, .calm = true};
+        return true;
+}
+
+/* Of no consequence when it fails: the next list is as slow as this one was. */
+static void remember(const struct walk *w)
+{
+        struct listing_entry *entries = malloc(w->views->count * sizeof(*entries));
+        size_t count = 0;
+
+        if (!entries)
+                return;
+        for (size_t i = 0; i < w->views->count && count < LISTING_MAX; i++)
+                if (w->views->items[i].calm)
+                        entries[count++] = *w->views->items[i].entry;
+        (void)listing_write(w->rt->home, &w->here, entries, count);
+        free(entries);
+}
+
+/* ---------------------------------------------------------------------------------- the list */
+
+static int add_box(struct walk *w, const char *id, struct coffer_error *err)
+{
+        struct listed *to = next_item(w->views);
+        const struct listing_entry *entry;
+        struct stat dir;
+        int r = 0;
+
+        if (!to)
                 return error_set(err, -ENOMEM, "list the boxes");
         if (fstatat(w->rt->home->boxes_fd, id, &dir, AT_SYMLINK_NOFOLLOW) < 0 ||
             !S_ISDIR(dir.st_mode))
                 return 0;
-        entry = listing_find(&w->known, id, &dir);
-        if (entry)
-                r = view_from_entry(entry, v);
-        if (r == 0)
-                v->dir = dir;
-        else
-                r = read_from_files(w, id, &dir, v, err);
+        entry = listing_find(&w->views->known, id, &dir);
+        if (!entry || !list_entry(w, entry, to))
+                r = read_from_files(w, id, &dir, to, err);
         if (r == 0)
                 w->views->count++;
         return r == -ENOMEM ? r : 0;
@@ -208,12 +243,12 @@ static long count_entries(int dir_fd)
 static void restore_claims(const struct walk *w)
 {
         const struct home *home = w->rt->home;
-        struct view *const *items = w->views->items;
+        const struct listed *items = w->views->items;
         long names = 0, ranges = 0;
 
         for (size_t i = 0; i < w->views->count; i++) {
-                names += items[i]->claims.name[0] != '\0';
-                ranges += items[i]->claims.index != CLAIM_NO_INDEX;
+                names += items[i].entry->name[0] != '\0';
+                ranges += items[i].entry->index != CLAIM_NO_INDEX;
         }
         if (count_entries(home->names_fd) >= names &&
             (ranges == 0 || count_entries(home->ids_fd) >= ranges))
@@ -223,10 +258,11 @@ static void restore_claims(const struct walk *w)
 
 static int newest_first(const void *a, const void *b)
 {
-        const struct view *x = *(struct view *const *)a, *y = *(struct view *const *)b;
+        const struct listing_entry *x = ((const struct listed *)a)->entry;
+        const struct listing_entry *y = ((const struct listed *)b)->entry;
 
-        if (x->meta.created_ns != y->meta.created_ns)
-                return x->meta.created_ns < y->meta.created_ns ? 1 : -1;
+        if (x->created_ns != y->created_ns)
+                return x->created_ns < y->created_ns ? 1 : -1;
         return strcmp(x->id, y->id);
 }
 
@@ -246,10 +282,11 @@ int views_read(struct coffer_runtime *rt, struct views *ret_views, struct coffer
                         (void)close(fd);
                 return r;
         }
-        listing_read(rt->home, &walk.known);
+        here_read(&walk.here);
+        listing_read(rt->home, &walk.here, &views.known);
         while (r == 0 && (entry = readdir(dir))) {
                 if (spec_is_id(entry->d_name))
-                        r = add_view(&walk, entry->d_name, err);
+                        r = add_box(&walk, entry->d_name, err);
                 else if (str_after(entry->d_name, ".trash-"))
                         trash = true;
         }
@@ -258,7 +295,6 @@ int views_read(struct coffer_runtime *rt, struct views *ret_views, struct coffer
                 remember(&walk);
         if (r == 0)
                 restore_claims(&walk);
-        listing_release(&walk.known);
         if (trash) {
                 (void)box_sweep(rt->home, runtime_remove_as, rt);
                 volume_sweep(rt->home, runtime_remove_as, rt);
@@ -273,32 +309,47 @@ int views_read(struct coffer_runtime *rt, struct views *ret_views, struct coffer
         return 0;
 }
 
-static struct coffer_box_info *pack_info(struct pack *p, const struct view *v)
+static const char *const *pack_labels(struct pack *p, const struct listing_strv *list)
+{
+        const char **to = pack_space(p, (list->count + 1) * sizeof(*to));
+        const char *from = list->first;
+
+        for (uint64_t i = 0; i < list->count; i++, from += strlen(from) + 1) {
+                const char *s = pack_str(p, from);
+
+                if (to)
+                        to[i] = s;
+        }
+        if (to)
+                to[list->count] = NULL;
+        return to;
+}
+
+static struct coffer_box_info *pack_info(struct pack *p, const struct listed *l)
 {
         /* The monitor may hold the lock a moment longer: who starts it waits for that. */
-        bool has_ended = v->state == COFFER_STATE_STOPPED || v->state == COFFER_STATE_FAILED;
-        char restart[RESTART_TEXT_MAX];
+        bool has_ended = l->state == COFFER_STATE_STOPPED || l->state == COFFER_STATE_FAILED;
         struct coffer_box_info *to = pack_space(p, sizeof(*to));
+        const struct listing_entry *e = l->entry;
         struct coffer_box_info info = {
-                .id = pack_str(p, v->id),
-                .name = pack_str(p, v->claims.name),
-                .image = pack_str(p, v->meta.image),
-                .command = pack_str(p, v->meta.command),
-                .created_ns = v->meta.created_ns,
-                .started_ns = v->record.started_ns,
-                .finished_ns = v->record.finished_ns,
-                .state = v->state,
-                .exit_code = (int32_t)v->record.exit_code,
-                .reason = pack_str(p, v->record.reason),
-                .labels = pack_strv(p, &v->meta.labels),
-                .pid = v->held ? (pid_t)v->record.pid : 0,
-                .tty = v->meta.tty,
-                .health = pack_str(p, v->record.health),
-                .due = has_ended && box_is_due(&v->meta, &v->record),
+                .id = pack_str(p, e->id),
+                .name = pack_str(p, e->name),
+                .image = pack_str(p, e->image),
+                .command = pack_str(p, e->command),
+                .created_ns = e->created_ns,
+                .started_ns = e->started_ns,
+                .finished_ns = e->finished_ns,
+                .state = l->state,
+                .exit_code = (int32_t)e->exit_code,
+                .reason = pack_str(p, e->reason),
+                .labels = pack_labels(p, &e->labels),
+                .pid = l->held ? (pid_t)e->pid : 0,
+                .tty = e->tty,
+                .health = pack_str(p, e->health),
+                .restart = pack_str(p, e->restart),
+                .due = has_ended && e->due,
         };
 
-        restart_format(&v->meta.restart, restart);
-        info.restart = pack_str(p, restart);
         if (to)
                 *to = info;
         return to;
@@ -309,7 +360,7 @@ static struct coffer_box_info **pack_list(struct pack *p, const struct views *vi
         struct coffer_box_info **to = pack_space(p, (views->count + 1) * sizeof(*to));
 
         for (size_t i = 0; i < views->count; i++) {
-                struct coffer_box_info *info = pack_info(p, views->items[i]);
+                struct coffer_box_info *info = pack_info(p, &views->items[i]);
 
                 if (to)
                         to[i] = info;
@@ -344,20 +395,25 @@ int coffer_box_get_info(struct coffer_box *box, struct coffer_box_info **ret_inf
                         struct coffer_error *err)
 {
         cleanup_with(view_release) struct view v = {.held = false};
+        struct listed l = {.made = NULL};
         struct pack p = {.base = NULL};
         int r;
 
         REQUIRE(box && ret_info, err);
-        r = view_read(box->runtime, box->id, box->dir_fd, &v, err);
+        r = view_read(box->runtime, NULL, box->id, box->dir_fd, &v, err);
         if (r == -ENOENT)
                 return error_say(err, r, COFFER_ERROR_NO_SUCH_BOX, "box %s was removed", box->id);
         if (r < 0)
                 return r;
-        (void)pack_info(&p, &v);
-        p.base = malloc(p.used);
-        if (!p.base)
-                return error_set(err, -ENOMEM, "look at box %s", box->id);
-        p.used = 0;
-        *ret_info = pack_info(&p, &v);
-        return 0;
+        r = list_view(&v, &l);
+        if (r == 0) {
+                (void)pack_info(&p, &l);
+                p.base = malloc(p.used);
+                p.used = 0;
+                r = p.base ? 0 : -ENOMEM;
+        }
+        if (r == 0)
+                *ret_info = pack_info(&p, &l);
+        free(l.made);
+        return r < 0 ? error_set(err, r, "look at box %s", box->id) : 0;
 }

@@ -19,20 +19,28 @@ struct pack {
 /* Room for @size bytes, aligned for anything; NULL while counting. */
 static inline void *pack_space(struct pack *p, size_t size)
 {
-        void *at = p->base ? p->base + p->used : NULL;
+        void *at;
 
-        p->used += (size + 15) & ~(size_t)15;
+        p->used = (p->used + 15) & ~(size_t)15;
+        at = p->base ? p->base + p->used : NULL;
+        p->used += size;
         return at;
 }
 
+/* Strings that are packed one after the other lie one behind the other. */
+static inline const char *pack_text(struct pack *p, const char *s)
+{
+        size_t bytes = strlen(s) + 1;
+        char *to = p->base ? p->base + p->used : NULL;
+
+        p->used += bytes;
+        return to ? memcpy(to, s, bytes) : NULL;
+}
+
+/* An empty string, and NULL, take no room. */
 static inline const char *pack_str(struct pack *p, const char *s)
 {
-        size_t bytes = strlen(s ? s : "") + 1;
-        char *to = pack_space(p, bytes);
-
-        if (to)
-                memcpy(to, s ? s : "", bytes);
-        return to;
+        return s && s[0] != '\0' ? pack_text(p, s) : "";
 }
 
 /* A NULL-terminated copy of a list. */

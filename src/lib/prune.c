@@ -138,7 +138,7 @@ static int prune_box(struct pruning *p, const char *id, int taken_dir_fd)
         cleanup_with(box_dropp) struct coffer_box *box = NULL;
         cleanup_close int dir_fd = taken_dir_fd;
         uint64_t bytes;
-        int r = view_read(p->rt, id, dir_fd, &v, NULL);
+        int r = view_read(p->rt, NULL, id, dir_fd, &v, NULL);
 
         if (r < 0 || !is_dead(&v) || !is_meant(p, &v))
                 return r == -ENOMEM ? r : 0;

@@ -83,7 +83,7 @@ static int find_crew(struct coffer_box *box, struct crew *ret_crew, struct coffe
         cleanup_with(view_release) struct view v = {.held = false};
         struct crew c = {.stem = 0};
         int depth;
-        int r = view_read(box->runtime, box->id, box->dir_fd, &v, err);
+        int r = view_read(box->runtime, NULL, box->id, box->dir_fd, &v, err);
 
         if (r == -ENOENT)
                 return error_say(err, r, COFFER_ERROR_NO_SUCH_BOX, "box %s was removed", box->id);

@@ -86,12 +86,13 @@ static void sweep_unfinished(struct coffer_runtime *rt, const char *id, int dir_
 }
 
 /* The lock is asked for again: a shim that ended meanwhile is no stranger. */
-static bool held_by_a_stranger(int dir_fd, struct view *v)
+static bool held_by_a_stranger(int dir_fd, const struct here *here, struct view *v)
 {
         struct box_facts facts = {.lock_held = true, .waited = true};
+        enum verdict verdict = link_look(dir_fd, v->id, here, &v->identity, &facts);
 
-        if (link_look(dir_fd, v->id, &v->identity, &facts) != VERDICT_FOREIGN ||
-            facts.identity == IDENTITY_ABSENT)
+        v->proved = verdict == VERDICT_HUNG; /* nobody has asked it */
+        if (verdict != VERDICT_FOREIGN || facts.identity == IDENTITY_ABSENT)
                 return false;
         v->held = box_lock_is_held(dir_fd) != 0;
         return v->held;
@@ -136,7 +137,7 @@ static int read_free(struct coffer_runtime *rt, int dir_fd, int read_result, str
         return r;
 }
 
-static int read_view(struct coffer_runtime *rt, int dir_fd, struct view *v,
+static int read_view(struct coffer_runtime *rt, const struct here *here, int dir_fd, struct view *v,
                      struct coffer_error *err)
 {
         bool stranger;
@@ -157,7 +158,7 @@ static int read_view(struct coffer_runtime *rt, int dir_fd, struct view *v,
         if (r < 0)
                 return error_set(err, r, "look at box %s", v->id);
         v->held = r == 1;
-        stranger = v->held && held_by_a_stranger(dir_fd, v);
+        stranger = v->held && held_by_a_stranger(dir_fd, here, v);
         state_result = state_read(dir_fd, &v->record, err);
         if (!v->held)
                 return read_free(rt, dir_fd, state_result, v, err);
@@ -165,14 +166,14 @@ static int read_view(struct coffer_runtime *rt, int dir_fd, struct view *v,
         return 0;
 }
 
-int view_read(struct coffer_runtime *runtime, const char *id, int box_dir_fd, struct view *ret_view,
-              struct coffer_error *err)
+int view_read(struct coffer_runtime *runtime, const struct here *here, const char *id,
+              int box_dir_fd, struct view *ret_view, struct coffer_error *err)
 {
         struct view v = {.held = false};
         int r;
 
         (void)str_copy(v.id, sizeof(v.id), id);
-        r = read_view(runtime, box_dir_fd, &v, err);
+        r = read_view(runtime, here, box_dir_fd, &v, err);
         if (r < 0) {
                 view_release(&v);
                 return r;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include <sys/stat.h>
-
 #include "lib/handle.h"
 #include "spec/state.h"
 #include "store/claim.h"
@@ -19,11 +17,7 @@
  * @state:    enum coffer_state, made from the record and the lock
  * @held:     somebody holds the lock
  * @identity: of the shim when @held, else all zero
- * @calm:     in a list: it does not run, and the listing may say so as long as @dir is the same
- * @dir:      in a list: its directory before it was read
- *
- * Of a box that comes from the listing @record has no error, no posture and none of what only a
- * running box has.
+ * @proved:   when @held: the process that @identity names is there, and is the one that wrote it
  */
 struct view {
         char id[BOX_ID_CHARS + 1];
@@ -33,8 +27,7 @@ struct view {
         enum coffer_state state;
         bool held;
         struct identity identity;
-        bool calm;
-        struct stat dir;
+        bool proved;
 };
 
 void view_release(struct view *view);
@@ -45,6 +38,7 @@ enum coffer_state view_state(enum box_state state);
 /**
  * view_read() - look at a box, and settle one whose shim died
  * @runtime:    the home
+ * @here:       where the caller is; NULL: to be read
  * @id:         of the box
  * @box_dir_fd: its directory
  * @ret_view:   release with view_release()
@@ -52,5 +46,5 @@ enum coffer_state view_state(enum box_state state);
  *
  * Return: 0; -ENOENT when it is gone, or no box yet; or a negative errno.
  */
-int view_read(struct coffer_runtime *runtime, const char *id, int box_dir_fd, struct view *ret_view,
-              struct coffer_error *err);
+int view_read(struct coffer_runtime *runtime, const struct here *here, const char *id,
+              int box_dir_fd, struct view *ret_view, struct coffer_error *err);

@@ -2,15 +2,34 @@
 #pragma once
 
 #include "lib/view.h"
+#include "store/listing.h"
+
+/**
+ * struct listed - one box in a list
+ * @entry: what its files say: borrowed from the listing, or @made
+ * @made:  owned; of a box that was read from its own files, else NULL
+ * @state: made from the files and the lock
+ * @held:  somebody holds the lock
+ * @calm:  the listing may keep @entry
+ */
+struct listed {
+        const struct listing_entry *entry;
+        struct listing_entry *made; /* owned */
+        enum coffer_state state;
+        bool held;
+        bool calm;
+};
 
 /**
  * struct views - all boxes of a home
- * @items:    owned, as what it points to: large, so that neither growing nor sorting moves them
+ * @known:    owned; the listing
+ * @items:    owned
  * @count:    how many
  * @capacity: allocated
  */
 struct views {
-        struct view **items; /* owned */
+        struct listing known;
+        struct listed *items; /* owned */
         size_t count;
         size_t capacity;
 };

@@ -68,12 +68,8 @@ static uint32_t count_users(const struct views *views, const char *name)
 {
         uint32_t users = 0;
 
-        for (size_t i = 0; i < views->count; i++) {
-                const struct strv *used = &views->items[i]->meta.volumes;
-
-                for (size_t k = 0; k < used->count; k++)
-                        users += str_eq(used->items[k], name);
-        }
+        for (size_t i = 0; i < views->count; i++)
+                users += listing_has(&views->items[i].entry->volumes, name);
         return users;
 }
 
@@ -214,13 +210,9 @@ int coffer_volume_inspect(struct coffer_runtime *runtime, const char *name, char
 
 static const char *find_user(const struct views *views, const char *name)
 {
-        for (size_t i = 0; i < views->count; i++) {
-                const struct strv *used = &views->items[i]->meta.volumes;
-
-                for (size_t k = 0; k < used->count; k++)
-                        if (str_eq(used->items[k], name))
-                                return views->items[i]->id;
-        }
+        for (size_t i = 0; i < views->count; i++)
+                if (listing_has(&views->items[i].entry->volumes, name))
+                        return views->items[i].entry->id;
         return NULL;
 }
 

@@ -36,9 +36,12 @@ static const struct field {
         {                                                                                          \
 #key, kind, offsetof(struct identity, key), sizeof(((struct identity *)NULL)->key) \
         }
-        FIELD(version, U32),    FIELD(id, TEXT),      FIELD(nonce, NONCE), FIELD(pid, U32),
-        FIELD(start_time, U64), FIELD(boot_id, TEXT), FIELD(pid_ns, U64),  FIELD(coffer, TEXT),
+        FIELD(version, U32), FIELD(id, TEXT),        FIELD(nonce, NONCE),
+        FIELD(pid, U32),     FIELD(start_time, U64), FIELD(boot_id, TEXT),
+        FIELD(pid_ns, U64),  FIELD(coffer, TEXT),    FIELD(pid_inode, U64),
 };
+
+#define NEEDED (ELEMENTS(fields) - 1) /* all but the last */
 
 static int hex_digit(char c)
 {
@@ -124,7 +127,7 @@ int identity_parse(char *text, struct identity *ret_identity)
         }
         if ((seen & 1) && identity.version != IDENTITY_VERSION)
                 return -EPROTO;
-        if (seen != (1U << ELEMENTS(fields)) - 1)
+        if ((seen & ((1U << NEEDED) - 1)) != (1U << NEEDED) - 1)
                 return -EBADMSG;
         *ret_identity = identity;
         return 0;
@@ -155,6 +158,9 @@ int identity_write(int box_dir_fd, const struct identity *identity)
                      "pid_ns %" PRIu64 "\ncoffer %s\n",
                      identity->version, identity->id, nonce, identity->pid, identity->start_time,
                      identity->boot_id, identity->pid_ns, identity->coffer);
+        if (identity->pid_inode != 0)
+                n += snprintf(text + n, sizeof(text) - (size_t)n, "pid_inode %" PRIu64 "\n",
+                              identity->pid_inode);
         return file_replace(box_dir_fd, "identity", text, (size_t)n, 0);
 }
 
@@ -180,6 +186,13 @@ int pid_ns_read(uint64_t *ret_inode)
                 return -errno;
         *ret_inode = st.st_ino;
         return 0;
+}
+
+void here_read(struct here *ret_here)
+{
+        *ret_here = (struct here){.pid_ns = 0};
+        (void)boot_id_read(ret_here->boot_id);
+        (void)pid_ns_read(&ret_here->pid_ns);
 }
 
 int process_inode(int pidfd, uint64_t *ret_inode)
@@ -249,6 +262,7 @@ bool process_has_mark(int pidfd, uint32_t pid, uint64_t inode, uint64_t start)
 int identity_of_self(const char *id, const char *coffer, struct identity *ret_identity)
 {
         struct identity identity = {.version = IDENTITY_VERSION, .pid = (uint32_t)getpid()};
+        cleanup_close int pidfd = sys_pidfd_open(getpid());
         int r;
 
         if (str_copy(identity.id, sizeof(identity.id), id) < 0 ||
@@ -261,6 +275,8 @@ int identity_of_self(const char *id, const char *coffer, struct identity *ret_id
                 r = pid_ns_read(&identity.pid_ns);
         if (r == 0)
                 r = process_start_time(identity.pid, &identity.start_time);
+        if (r == 0 && (pidfd < 0 || process_inode(pidfd, &identity.pid_inode) < 0))
+                identity.pid_inode = 0; /* an older kernel: the start time has to do */
         if (r < 0)
                 return r;
         *ret_identity = identity;

@@ -16,6 +16,7 @@
  *     boot_id 36 characters
  *     pid_ns 4026531836
  *     coffer 0.1.0
+ *     pid_inode 4321          (from Linux 6.9 on; before, there is no such line)
  */
 
 #define IDENTITY_VERSION     1
@@ -32,6 +33,7 @@
  * @boot_id:    /proc/sys/kernel/random/boot_id
  * @pid_ns:     inode of its PID namespace
  * @coffer:     its version, for people
+ * @pid_inode:  of the shim in pidfs, see process_inode(); 0 when it is not known
  */
 struct identity {
         uint32_t version;
@@ -42,6 +44,17 @@ struct identity {
         char boot_id[BOOT_ID_CHARS + 1];
         uint64_t pid_ns;
         char coffer[32];
+        uint64_t pid_inode;
+};
+
+/**
+ * struct here - where the numbers of a record mean what they meant
+ * @boot_id: this boot
+ * @pid_ns:  inode of the caller's PID namespace
+ */
+struct here {
+        char boot_id[BOOT_ID_CHARS + 4];
+        uint64_t pid_ns;
 };
 
 /**
@@ -49,8 +62,9 @@ struct identity {
  * @box_dir_fd:   the directory of the box
  * @ret_identity: all fields set
  *
- * Return: 0; -ENOENT when there is none; -EBADMSG when a field is missing, twice or malformed;
- * -EPROTO for a version of the format that we do not know; or what open(2) and read(2) answer.
+ * Return: 0; -ENOENT when there is none; -EBADMSG when a field but the last is missing, or one is
+ * twice or malformed; -EPROTO for a version of the format that we do not know; or what open(2) and
+ * read(2) answer.
  */
 int identity_read(int box_dir_fd, struct identity *ret_identity);
 
@@ -72,6 +86,8 @@ int identity_of_self(const char *id, const char *coffer, struct identity *ret_id
 int boot_id_read(char ret_boot_id[BOOT_ID_CHARS + 1]);
 /** pid_ns_read() - the inode of the caller's PID namespace; 0 or a negative errno */
 int pid_ns_read(uint64_t *ret_inode);
+/** here_read() - both; what cannot be read is like nothing that a record says */
+void here_read(struct here *ret_here);
 /**
  * process_inode() - the number of a process in pidfs, which no other of this boot gets
  * @pidfd:     of it

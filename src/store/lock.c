@@ -96,12 +96,12 @@ int box_lock_make(int box_dir_fd, int *ret_fd)
         return 0;
 }
 
-int box_lock_is_held(int box_dir_fd)
+static int is_held(int dir_fd, const char *path)
 {
         struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         cleanup_close int fd = -EBADF;
 
-        fd = sys_open(box_dir_fd, "lock", O_RDONLY | O_NOFOLLOW);
+        fd = sys_open(dir_fd, path, O_RDONLY | O_NOFOLLOW);
         if (fd == -ENOENT)
                 return 0;
         if (fd < 0)
@@ -109,4 +109,17 @@ int box_lock_is_held(int box_dir_fd)
         if (fcntl(fd, F_OFD_GETLK, &whole) < 0)
                 return lock_error(errno);
         return whole.l_type != F_UNLCK;
+}
+
+int box_lock_is_held(int box_dir_fd)
+{
+        return is_held(box_dir_fd, "lock");
+}
+
+int box_lock_is_held_at(int boxes_fd, const char *id)
+{
+        char path[BOX_ID_CHARS + sizeof("/lock")];
+
+        (void)snprintf(path, sizeof(path), "%.*s/lock", BOX_ID_CHARS, id);
+        return is_held(boxes_fd, path);
 }

@@ -30,3 +30,5 @@ int box_lock_make(int box_dir_fd, int *ret_fd);
 
 /** box_lock_is_held() - 1 when somebody has it, 0 when nobody has, or a negative errno */
 int box_lock_is_held(int box_dir_fd);
+/** box_lock_is_held_at() - the same of a box in boxes/, which need not be opened */
+int box_lock_is_held_at(int boxes_fd, const char *id);

@@ -135,9 +135,11 @@ TEST(one_lock_at_a_time)
         t_int(0, box_lock_is_held(dir_fd));
         t_ok(box_lock_take(dir_fd, A, &first));
         t_int(1, box_lock_is_held(dir_fd));
+        t_int(1, box_lock_is_held_at(s.home->boxes_fd, A));
         t_errno(EAGAIN, box_lock_take(dir_fd, A, &second));
         (void)close(first);
         t_int(0, box_lock_is_held(dir_fd));
+        t_int(0, box_lock_is_held_at(s.home->boxes_fd, A));
 
         /* The directory was moved to the trash, or its lock was removed. */
         t_ok(renameat(s.home->boxes_fd, A, s.home->boxes_fd, ".trash-" A));

@@ -196,6 +196,9 @@ TEST(an_identity_that_is_torn_or_forged_is_no_identity)
         } cases[] = {
                 {GOOD "coffer 0.1.0\n",                                 0      },
                 {GOOD "coffer 0.1.0\nnewer field\n",                    0      },
+                {GOOD "coffer 0.1.0\npid_inode 9\n",                    0      },
+                {GOOD "coffer 0.1.0\npid_inode x\n",                    EBADMSG},
+                {GOOD "pid_inode 9\n",                                  EBADMSG},
                 {"",                                                    EBADMSG},
                 {GOOD,                                                  EBADMSG},
                 {GOOD "coffer 0.1.0",                                   EBADMSG},

@@ -7,23 +7,27 @@
 #include "store/file.h"
 #include "store/test-store.h"
 
-#define TEXT(s) ((char *)(uintptr_t)(s))
+static const struct here here = {.boot_id = "4e1b4a8b-1111-2222-3333-444444444444", .pid_ns = 5};
 
 static struct listing_entry entry_of(const char *id, const struct stat *dir)
 {
         struct listing_entry e = {
-                .id = TEXT(id),
-                .name = TEXT("web"),
-                .image = TEXT("host"),
-                .command = TEXT("sleep 1"),
-                .state = TEXT("stopped"),
-                .reason = TEXT(""),
+                .name = "web",
+                .image = "host",
+                .command = "sleep 1",
+                .state = "stopped",
+                .reason = "",
+                .health = "",
+                .restart = "no",
+                .labels = {"",         0},
+                .volumes = {"one\0two", 2},
                 .created_ns = 1,
                 .started_ns = 2,
                 .finished_ns = 3,
                 .exit_code = 7,
         };
 
+        t_ok(str_copy(e.id, sizeof(e.id), id));
         listing_stamp(&e, dir);
         return e;
 }
@@ -45,7 +49,7 @@ static struct stat listed(struct scratch *s, const char *id)
         (void)close(scratch_box(s, id));
         dir = look(s, id);
         e = entry_of(id, &dir);
-        t_ok(listing_write(s->home, &e, 1));
+        t_ok(listing_write(s->home, &here, &e, 1));
         return dir;
 }
 
@@ -55,7 +59,7 @@ static bool is_known(const struct scratch *s, const char *id)
         struct listing listing;
         bool found;
 
-        listing_read(s->home, &listing);
+        listing_read(s->home, &here, &listing);
         found = listing_find(&listing, id, &dir) != NULL;
         listing_release(&listing);
         return found;
@@ -65,7 +69,8 @@ TEST(what_was_written_is_found_and_what_begins_like_it_is_not)
 {
         static const char *const ids[] = {"cccccccccccc", "aaaaaaaaaaaa", "bbbbbbbbbbbb"};
         struct scratch s = scratch_begin();
-        struct listing_entry entries[ELEMENTS(ids)], *found;
+        struct listing_entry entries[ELEMENTS(ids)];
+        const struct listing_entry *found;
         struct listing listing;
         struct stat dir;
 
@@ -73,22 +78,25 @@ TEST(what_was_written_is_found_and_what_begins_like_it_is_not)
                 (void)close(scratch_box(&s, ids[i]));
                 dir = look(&s, ids[i]);
                 entries[i] = entry_of(ids[i], &dir);
-                t_ok(strv_add(&entries[i].labels, ids[i]));
+                entries[i].labels = (struct listing_strv){ids[i], 1};
         }
-        t_ok(listing_write(s.home, entries, ELEMENTS(ids)));
-        listing_read(s.home, &listing);
-        t_int(ELEMENTS(ids), listing.entries.count);
+        t_ok(listing_write(s.home, &here, entries, ELEMENTS(ids)));
+        listing_read(s.home, &here, &listing);
+        t_int(ELEMENTS(ids), listing.count);
         for (size_t i = 0; i < ELEMENTS(ids); i++) {
                 dir = look(&s, ids[i]);
                 found = listing_find(&listing, ids[i], &dir);
                 t_true(found != NULL);
                 t_str(ids[i], found->id);
-                t_str(ids[i], found->labels.items[0]);
+                t_int(1, (int)found->labels.count);
+                t_true(listing_has(&found->labels, ids[i]));
+                t_false(listing_has(&found->labels, ids[(i + 1) % ELEMENTS(ids)]));
+                t_true(listing_has(&found->volumes, "one") && listing_has(&found->volumes, "two"));
+                t_false(listing_has(&found->volumes, ""));
                 t_str("sleep 1", found->command);
                 t_int(7, found->exit_code);
                 t_true(listing_find(&listing, "aaaaaaaaaaa", &dir) == NULL);
                 t_true(listing_find(&listing, "aaaaaaaaaaab", &dir) == NULL);
-                strv_release(&entries[i].labels);
         }
         listing_release(&listing);
         scratch_end(&s);
@@ -163,8 +171,8 @@ TEST(a_damaged_listing_is_no_listing)
         t_true(is_known(&s, id));
         t_ok(unlinkat(s.home->fd, "listing", 0));
         t_ok(mkdirat(s.home->fd, "listing", 0700));
-        listing_read(s.home, &listing);
-        t_int(0, listing.entries.count);
+        listing_read(s.home, &here, &listing);
+        t_int(0, listing.count);
         buf_release(&text);
         scratch_end(&s);
 }
@@ -177,7 +185,32 @@ TEST(a_listing_with_one_box_twice_is_no_listing)
         struct stat dir = listed(&s, id);
         struct listing_entry twice[2] = {entry_of(id, &dir), entry_of(id, &dir)};
 
-        t_ok(listing_write(s.home, twice, 2));
+        t_ok(listing_write(s.home, &here, twice, 2));
         t_false(is_known(&s, id));
+        scratch_end(&s);
+}
+
+TEST(a_box_that_runs_is_in_the_listing_of_its_boot_and_pid_namespace_alone)
+{
+        static const char id[] = "aaaaaaaaaaaa";
+        struct scratch s = scratch_begin();
+        struct stat dir = listed(&s, id);
+        struct listing_entry e = entry_of(id, &dir);
+        struct here elsewhere[2] = {here, here};
+        struct listing listing;
+
+        elsewhere[0].boot_id[0] = 'f';
+        elsewhere[1].pid_ns++;
+        for (int runs = 0; runs < 2; runs++) {
+                e.shim_inode = runs ? 77 : 0;
+                t_ok(listing_write(s.home, &here, &e, 1));
+                t_true(is_known(&s, id));
+                for (size_t i = 0; i < ELEMENTS(elsewhere); i++) {
+                        listing_read(s.home, &elsewhere[i], &listing);
+                        t_int(1, listing.count);
+                        t_true((listing_find(&listing, id, &dir) == NULL) == (runs == 1));
+                        listing_release(&listing);
+                }
+        }
         scratch_end(&s);
 }
