@@ -130,10 +130,8 @@ int sys_pidfd_send_signal(int pidfd, int sig)
 
 int sys_pidfd_send_signal_group(int pidfd, int sig)
 {
-        int r = as_result(
+        return as_result(
                 syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, PIDFD_SIGNAL_PROCESS_GROUP));
-
-        return r == -EINVAL ? sys_pidfd_send_signal(pidfd, sig) : r;
 }
 
 int sys_pidfd_pid(int pidfd, pid_t *ret_pid)

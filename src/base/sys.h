@@ -40,7 +40,7 @@ int sys_mount_setattr(int fd, const char *path, unsigned flags,
 
 int sys_pidfd_open(pid_t pid);                 /* 5.3 */
 int sys_pidfd_send_signal(int pidfd, int sig); /* 5.1 */
-/* To all of its process group (6.9); before that to the process alone. */
+/* To all of its process group (6.9); before that -EINVAL. */
 int sys_pidfd_send_signal_group(int pidfd, int sig);
 /* Which pid a pidfd means in the PID namespace of /proc; -ESRCH when it is dead or not in it. */
 int sys_pidfd_pid(int pidfd, pid_t *ret_pid);

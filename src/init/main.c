@@ -39,7 +39,8 @@ struct proc {
         int pidfd;
         int socket_fd; /* open until execve() or death */
         struct loop_io *io;
-        bool failed; /* ERROR was sent; its exit status is nobody's business */
+        bool failed;     /* ERROR was sent; its exit status is nobody's business */
+        bool group_goes; /* its end is that of its process group */
         int far[3];
         size_t far_count;
         uint32_t stdio;
@@ -334,13 +335,19 @@ static void spawn(struct server *s, const struct frame *f)
                 tell_error(stream, &err);
 }
 
-static void signal_proc(struct server *s, const struct frame *f)
+/*
+ * For a kernel without group signals by pidfd (before 6.9).  An exec leads a session, and so a
+ * group of its own for as long as it lives; and until we reap it nobody else has its number.
+ */
+static void signal_group(struct server *s, const struct frame *f)
 {
-        const struct proc *p = find_stream(s, f->header.stream);
+        struct proc *p = find_stream(s, f->header.stream);
         struct msg_signal m;
 
-        if (p && frame_decode(f, &m) == 0)
-                (void)sys_pidfd_send_signal(p->pidfd, (int)m.signal);
+        if (!p || p->stream == 0 || p->pid <= 0 || frame_decode(f, &m) < 0)
+                return;
+        p->group_goes = true;
+        (void)kill(-p->pid, (int)m.signal);
 }
 
 static void on_shim(void *data, uint32_t events)
@@ -356,7 +363,7 @@ static void on_shim(void *data, uint32_t events)
                 spawn(s, &f);
                 break;
         case PROTO_SIGNAL:
-                signal_proc(s, &f);
+                signal_group(s, &f);
                 break;
         default:
                 break; /* a newer minor version's */
@@ -408,13 +415,27 @@ static void reaped(struct server *s, pid_t pid, const siginfo_t *info)
         proc_free(p);
 }
 
-static bool is_known(const struct server *s, pid_t pid)
+static const struct proc *find_pid(const struct server *s, pid_t pid)
 {
         const struct proc *p = s->procs;
 
         while (p && p->pid != pid)
                 p = p->next;
-        return p || pid == s->box.stem_pid;
+        return p;
+}
+
+static bool is_known(const struct server *s, pid_t pid)
+{
+        return find_pid(s, pid) || pid == s->box.stem_pid;
+}
+
+/* What is left of its group goes along, as long as it still has its number. */
+static void end_group(const struct server *s, pid_t leader)
+{
+        const struct proc *p = find_pid(s, leader);
+
+        if (p && p->group_goes)
+                (void)kill(-p->pid, SIGKILL);
 }
 
 /*
@@ -432,6 +453,7 @@ static void reap(struct server *s)
                         ;
                 if (!is_known(s, info.si_pid) && find_unanswered(s))
                         break;
+                end_group(s, info.si_pid);
                 if (waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG) < 0)
                         break;
                 reaped(s, info.si_pid, &info);

@@ -37,7 +37,8 @@ enum proto_type {
         PROTO_ERROR = 2,  /* answer: struct msg_error */
         PROTO_OK = 3,     /* answer without a payload */
         PROTO_INFO = 4,   /* C->S no payload; S->C struct msg_info */
-        PROTO_SIGNAL = 5, /* C->S, S->I: struct msg_signal; C->S is answered OK or ERROR */
+        PROTO_SIGNAL = 5, /* C->S, S->I: struct msg_signal; C->S is answered OK or ERROR; S->I is
+                           * for all of an exec's process group, which is to go with it */
         PROTO_STOP = 6,   /* C->S: struct msg_stop; answered by EXITED when the box is gone */
         PROTO_WAIT = 7,   /* C->S no payload: EXITED will come when main ends */
         PROTO_EXITED = 8, /* S->C, I->S: struct msg_exited */

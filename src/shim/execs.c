@@ -135,12 +135,21 @@ void execs_start(struct shim *s, struct client *c, const struct frame *f)
 
 /* ------------------------------------------------------------------------- its end of life */
 
+void execs_signal_group(struct shim *s, uint32_t stream, int pidfd, int signal)
+{
+        struct msg_signal m = {.signal = (uint32_t)signal};
+
+        if (sys_pidfd_send_signal_group(pidfd, signal) == -EINVAL)
+                (void)channel_send(s->box.socket_fd, PROTO_SIGNAL, stream, &m, NULL, 0,
+                                   SEND_TIMEOUT_MS);
+}
+
 static void on_term_timeout(void *data)
 {
         struct exec *e = data;
 
         e->timer = NULL;
-        (void)sys_pidfd_send_signal_group(e->pidfd, SIGKILL);
+        execs_signal_group(e->shim, e->stream, e->pidfd, SIGKILL);
 }
 
 /*
@@ -152,11 +161,11 @@ static void end_gently(struct exec *e)
         if (e->term_sent || e->pidfd < 0)
                 return;
         e->term_sent = true;
-        (void)sys_pidfd_send_signal_group(e->pidfd, SIGTERM);
+        execs_signal_group(e->shim, e->stream, e->pidfd, SIGTERM);
         e->timer = loop_cancel(e->timer);
         if (loop_after(e->shim->loop, e->shim->start.stop_grace_ms, on_term_timeout, e, &e->timer) <
             0)
-                (void)sys_pidfd_send_signal_group(e->pidfd, SIGKILL);
+                execs_signal_group(e->shim, e->stream, e->pidfd, SIGKILL);
 }
 
 static void on_exec_timeout(void *data)
@@ -232,7 +241,8 @@ static void exited(struct exec *e, const struct frame *f)
                 return;
         m.timed_out = e->timed_out;
         if (e->term_sent)
-                (void)sys_pidfd_send_signal_group(e->pidfd, SIGKILL); /* those who did not mind */
+                execs_signal_group(e->shim, e->stream, e->pidfd,
+                                   SIGKILL); /* those who did not mind */
         if (e->client)
                 client_send(e->client, PROTO_EXITED, &m, NULL, 0);
         wire_release(&msg_exited_table, &m);

@@ -205,7 +205,7 @@ static void on_timeout(void *data)
                 h->timed_out = true;
                 wait_ms = wait_ms > KILL_WAIT_MS ? wait_ms : KILL_WAIT_MS;
                 if (h->pidfd >= 0)
-                        (void)sys_pidfd_send_signal_group(h->pidfd, SIGKILL);
+                        execs_signal_group(s, h->stream, h->pidfd, SIGKILL);
         }
         (void)loop_after(s->loop, wait_ms, on_timeout, s, &h->timer);
 }
@@ -272,7 +272,7 @@ static void started(struct shim *s, struct frame *f)
                         close_fd(&e->fd);
         }
         if (h->timed_out)
-                (void)sys_pidfd_send_signal_group(h->pidfd, SIGKILL);
+                execs_signal_group(s, h->stream, h->pidfd, SIGKILL);
 }
 
 static void exited(struct shim *s, const struct frame *f)

@@ -282,6 +282,12 @@ void execs_start(struct shim *s, struct client *c, const struct frame *f);
 void execs_frame(struct shim *s, struct frame *f);
 /** execs_signal() - to the exec of this client; -ESRCH when it has none */
 int execs_signal(struct shim *s, const struct client *c, int signal);
+/**
+ * execs_signal_group() - to all of a process group that an exec or a probe leads
+ * @stream: its number, by which the supervisor is asked where the kernel cannot (before Linux 6.9)
+ * @pidfd:  of the leader
+ */
+void execs_signal_group(struct shim *s, uint32_t stream, int pidfd, int signal);
 /** execs_leave() - the client is gone, or detaches: then its exec goes on without it */
 void execs_leave(struct shim *s, const struct client *c, bool detach);
 /** execs_has() - does this client have an exec? */

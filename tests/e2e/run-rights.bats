@@ -20,7 +20,7 @@ small_root()
         mkdir -p "$root"/{bin,etc,dev,proc,sys,tmp,home}
         chmod 755 "$root" && chmod 1777 "$root/tmp"
         install -m 755 "$(command -v busybox)" "$root/bin/busybox"
-        for applet in sh cat grep true ps; do
+        for applet in sh cat grep true ps sleep; do
                 ln -s busybox "$root/bin/$applet"
         done
         printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/:/bin/sh\n' > "$root/etc/passwd"
@@ -393,4 +393,35 @@ teardown_test()
         [[ $stderr == *"coffer: 125"* ]] || explain "it ended otherwise"
         expect_no_output
         [[ $stderr == *hint:* ]] || explain "no hint"
+}
+
+# sleepers BOX SECONDS: how many processes sleep so long in it
+sleepers()
+{
+        raw_coffer exec "$1" sh -c 'cat /proc/[0-9]*/cmdline' | tr '\0' ' ' | grep -o "sleep $2 " | wc -l
+}
+
+has_sleepers()
+{
+        [ "$(sleepers box "$2")" = "$1" ]
+}
+
+@test "a kernel without signals for groups by pidfd: an exec that is ended takes its group along" {
+        without signal-group 22 run -d --name box "$image" /bin/sleep 1000
+        expect_status 0
+        # One child that would outlive its leader, and one that does not mind SIGTERM.
+        local leader
+        for leader in "sleep 1001" "exec sleep 1001"; do
+                run --separate-stderr "$COFFER_BIN_DIR/coffer" exec --timeout 500ms box sh -c \
+                        "sleep 1001 & (trap '' TERM; exec sleep 1001) & $leader"
+                [ "$status" -ne 0 ] || explain "it was to time out"
+                until_true 10 has_sleepers 0 1001
+        done
+        # And those of others stay.
+        raw_coffer exec -d box sh -c 'sleep 1002 & sleep 1002'
+        until_true 10 has_sleepers 2 1002
+        raw_coffer exec --timeout 200ms box sleep 1001 || true
+        expect_equal "2 0" "$(sleepers box 1002) $(sleepers box 1001)"
+        coffer rm -f box
+        expect_status 0
 }

@@ -53,39 +53,42 @@ int rights_main(void)
         return 0;
 }
 
-/* What can be taken away from who starts coffer: a call, or one option of prctl. */
+/* What can be taken away from who starts coffer: a call, or one value of one of its arguments. */
 static const struct {
         const char *name;
         long nr;
-        long arg0;
+        unsigned arg; /* which one */
+        long value;
 } calls[] = {
-        {"capbset-drop", SYS_prctl,                  PR_CAPBSET_DROP    },
-        {"capbset-read", SYS_prctl,                  PR_CAPBSET_READ    },
-        {"securebits",   SYS_prctl,                  PR_SET_SECUREBITS  },
-        {"no-new-privs", SYS_prctl,                  PR_SET_NO_NEW_PRIVS},
-        {"capset",       SYS_capset,                 ANY                },
-        {"setgroups",    SYS_setgroups,              ANY                },
-        {"setresuid",    SYS_setresuid,              ANY                },
-        {"setresgid",    SYS_setresgid,              ANY                },
-        {"seccomp",      SYS_seccomp,                ANY                },
-        {"landlock",     SYS_landlock_restrict_self, ANY                },
-        {"close-range",  SYS_close_range,            ANY                },
+        {"capbset-drop", SYS_prctl,                  0, PR_CAPBSET_DROP    },
+        {"capbset-read", SYS_prctl,                  0, PR_CAPBSET_READ    },
+        {"securebits",   SYS_prctl,                  0, PR_SET_SECUREBITS  },
+        {"no-new-privs", SYS_prctl,                  0, PR_SET_NO_NEW_PRIVS},
+        {"capset",       SYS_capset,                 0, ANY                },
+        {"setgroups",    SYS_setgroups,              0, ANY                },
+        {"setresuid",    SYS_setresuid,              0, ANY                },
+        {"setresgid",    SYS_setresgid,              0, ANY                },
+        {"seccomp",      SYS_seccomp,                0, ANY                },
+        {"landlock",     SYS_landlock_restrict_self, 0, ANY                },
+        {"close-range",  SYS_close_range,            0, ANY                },
+        {"signal-group", SYS_pidfd_send_signal,      3, 1 << 2             },
 };
 
 /* Without no_new_privs where that is allowed: newuidmap would not work with it. */
-static int answer_call(long nr, long arg0, unsigned answer)
+static int answer_call(long nr, unsigned arg, long value, unsigned answer)
 {
         struct sock_filter filter[] = {
                 BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)nr, 0, 3),
-                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)arg0, 0, 1),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                         (unsigned)offsetof(struct seccomp_data, args) + arg * 8),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)value, 0, 1),
                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | answer),
                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         };
         struct sock_fprog program = {ELEMENTS(filter), filter};
 
-        if (arg0 == ANY)
+        if (value == ANY)
                 filter[3] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 0);
         return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
 }
@@ -97,7 +100,7 @@ int without_main(const char *name, unsigned answer, char **command)
 
                 if (!str_eq(calls[i].name, name))
                         continue;
-                r = answer_call(calls[i].nr, calls[i].arg0, answer);
+                r = answer_call(calls[i].nr, calls[i].arg, calls[i].value, answer);
                 if (r < 0) {
                         (void)fprintf(stderr, "escape: no filter: %s\n", ending_name(r));
                         return 77;
