@@ -347,7 +347,7 @@ COFFER_API int coffer_box_unpause_begin(struct coffer_box *box, struct coffer_ca
                                         struct coffer_error *err);
 
 /**
- * coffer_box_update() - change what a box may use
+ * coffer_box_update() - change limits and restart policy of a box
  * @box:        the box, running or not
  * @changes:    the fields with COFFER_FIELD_UPDATE that were set in it, and no others; borrowed
  * @timeout_ms: how long to wait for the answer
@@ -357,9 +357,13 @@ COFFER_API int coffer_box_unpause_begin(struct coffer_box *box, struct coffer_ca
  * box cannot be changed nothing is kept.  A limit on memory that comes to a running box which had
  * none counts what is used from then on.
  *
+ * The restart policy of a box that was started without one cannot be followed before its next
+ * start, since nobody is there who could start it again.
+ *
  * Context: one thread at a time per @box.  Blocks.
  *
- * Return: 0, or a negative errno:
+ * Return: 0; 1 when all was kept, but a part counts from the next start only, or the box ended
+ * while it was asked: @err says it; or a negative errno:
  *   -EINVAL      a field that cannot be changed, or values that cannot work together
  *   -EOPNOTSUPP  the running box cannot be changed so (COFFER_ERROR_CONTROL)
  *   -EBUSY, -ETIMEDOUT  as coffer_box_stop()
@@ -376,7 +380,7 @@ COFFER_API int coffer_box_update(struct coffer_box *box, const struct coffer_spe
  *
  * Context: one thread at a time per @box.  Does not block.
  *
- * Return: 0, or as coffer_box_update().
+ * Return: 0, or as coffer_box_update(); the call's end may be 1, as there.
  */
 COFFER_API int coffer_box_update_begin(struct coffer_box *box, const struct coffer_spec *changes,
                                        struct coffer_call **ret_call, struct coffer_error *err);

@@ -71,7 +71,7 @@ static void wait_for_one(struct job *jobs, size_t count)
 static bool end(const struct each_way *way, struct job *j)
 {
         bool idle = way->may_be_done && (j->result == -EALREADY || j->result == -ECANCELED);
-        bool good = j->result == 0;
+        bool good = j->result >= 0;
 
         if (good && way->print)
                 way->print(j->reference, j->box, j->call);
@@ -79,6 +79,10 @@ static bool end(const struct each_way *way, struct job *j)
                 (void)puts(j->reference);
         else if (idle)
                 good = true;
+        if (j->result > 0) { /* done, and there is something to say about it */
+                (void)fflush(stdout);
+                command_report(&j->err);
+        }
         if (!good) {
                 (void)fflush(stdout); /* in the order in which things happened */
                 command_report(&j->err);

@@ -128,7 +128,7 @@ int coffer_call_finish(struct coffer_call *call, struct coffer_error *err)
 
         REQUIRE(call, err);
         r = go_on(call);
-        if (r < 0 && r != -EAGAIN && err)
+        if (r != 0 && r != -EAGAIN && err)
                 *err = call->error;
         /* Without it nobody would be woken: better to say so than to hang. */
         if (follow(call) < 0 && r == -EAGAIN)
@@ -171,7 +171,7 @@ int coffer_call_wait(struct coffer_call *call, int timeout_ms, struct coffer_err
                 if (r < 0)
                         return error_set(err, r, "wait for box %s", call->box->id);
         }
-        if (r < 0 && err)
+        if (r != 0 && err)
                 *err = call->error;
         return r;
 }

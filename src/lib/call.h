@@ -47,6 +47,9 @@ typedef int (*call_step_fn)(struct coffer_call *c);
  * @start_result: why a start failed, while the shim of the attempt ends
  * @helper:   borrowed; in place of main
  * @updates:  owned; "option=value" that an update is to keep
+ * @update:   what of that a running box is asked
+ * @later:    it cannot follow the restart policy in this run
+ * @cut:      it ended while it was asked
  */
 struct coffer_call {
         struct coffer_box *box;
@@ -79,6 +82,9 @@ struct coffer_call {
         int start_result;
         const struct msg_process *helper;
         struct strv updates;
+        struct msg_update update;
+        bool later;
+        bool cut;
 };
 
 /** call_new() - a call whose first step is @step; -ENOMEM */

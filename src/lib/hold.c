@@ -16,6 +16,7 @@
 #include "base/faultpoint.h"
 #include "base/sys.h"
 #include "lib/request.h"
+#include "lib/settle.h"
 #include "spec/spec.h"
 #include "store/events.h"
 #include "store/file.h"
@@ -34,8 +35,10 @@ static int await_answer(struct coffer_call *c)
         struct frame f = FRAME_INIT;
         int r = request_frame(c, &f);
 
-        if (r == -EPIPE)
-                r = -ESRCH; /* it ended over it */
+        if (r == -EPIPE) { /* it ended over it */
+                c->cut = true;
+                r = -ESRCH;
+        }
         if (r < 0)
                 return r;
         if (f.header.type == PROTO_ERROR)
@@ -98,14 +101,15 @@ int coffer_box_unpause(struct coffer_box *box, int timeout_ms, struct coffer_err
 
 /* --------------------------------------------------------------------------------- update */
 
-/* Of limits a running box is told at once. */
+/* What a running box is told at once. */
 static const struct {
         const char *key;
         uint32_t bit;
-} limits[] = {
-        {"memory",     UPDATE_MEMORY},
-        {"cpus",       UPDATE_CPU   },
-        {"pids-limit", UPDATE_PIDS  },
+} told[] = {
+        {"memory",     UPDATE_MEMORY },
+        {"cpus",       UPDATE_CPU    },
+        {"pids-limit", UPDATE_PIDS   },
+        {"restart",    UPDATE_RESTART},
 };
 
 static void tell_updated(const struct coffer_box *box, const struct box_meta *meta)
@@ -122,7 +126,8 @@ static void tell_updated(const struct coffer_box *box, const struct box_meta *me
         (void)event_append(box->runtime->home->fd, &event);
 }
 
-static int merge(struct strv *to, const struct strv *changes)
+/* A restart policy has a place of its own, where a list of boxes finds it. */
+static int merge(struct box_meta *meta, const struct strv *changes)
 {
         int r = 0;
 
@@ -135,7 +140,8 @@ static int merge(struct strv *to, const struct strv *changes)
                         return -ENOMEM;
                 }
                 *equals = '\0';
-                r = strv_set(to, text, equals + 1);
+                r = str_eq(text, "restart") ? restart_parse(equals + 1, &meta->restart)
+                                            : strv_set(&meta->updates, text, equals + 1);
                 free(text);
         }
         return r;
@@ -153,15 +159,39 @@ static int keep(struct coffer_call *c)
         if (r == 0)
                 r = meta_read(dir_fd, &meta, NULL);
         if (r == 0)
-                r = merge(&meta.updates, &c->updates);
+                r = merge(&meta, &c->updates);
         if (r == 0)
                 r = meta_write(dir_fd, &meta, FILE_SYNC);
         if (r < 0)
                 return error_set(&c->error, r, "keep what was changed of box %s", c->box->id);
         c->box->fresh = false;
+        c->box->restart = meta.restart;
         (void)FAULT("update.event");
         tell_updated(c->box, &meta);
-        return 0;
+        if (!c->later && !c->cut)
+                return 0;
+        (void)error_say(&c->error, -EUNATCH, COFFER_ERROR_STATE,
+                        c->cut ? "box %s ended before it had answered: the change counts from its "
+                                 "next start"
+                               : "box %s was started without a restart policy: until its next "
+                                 "start nothing but a boot brings it back",
+                        c->box->id);
+        return 1;
+}
+
+/* It died over the request: that is written down first.  -ENOENT: and it was to go. */
+static int settle_cut(struct coffer_call *c)
+{
+        cleanup_with(box_record_release) struct box_record record = {0};
+        cleanup_with(box_meta_release) struct box_meta meta = {0};
+        int r = settle(c->box, &record, &c->error);
+
+        if (r == 0)
+                r = meta_read(c->box->dir_fd, &meta, &c->error);
+        if (r < 0 || !meta.remove)
+                return r;
+        r = box_remove_now(c->box, true, &c->error);
+        return r < 0 ? r : -ENOENT;
 }
 
 /* Nobody runs it: its lock keeps it so until the change is written down. */
@@ -175,13 +205,25 @@ static int keep_idle(struct coffer_call *c)
         lock_wait_release(&c->lock);
         if (r == -EALREADY) {
                 link_reset(&c->link);
-                c->ending = false;
+                c->ending = c->cut = false; /* the talk was cut, not the run */
                 return -ERESTART;
         }
+        if (r == 0 && c->cut)
+                r = settle_cut(c);
         if (r == -ENOENT)
                 return error_say(&c->error, r, COFFER_ERROR_NO_SUCH_BOX, "box %s was removed",
                                  c->box->id);
         return r < 0 ? r : keep(c);
+}
+
+/* The shim cannot follow the policy in this run, and has done nothing: the rest alone. */
+static int ask_for_the_rest(struct coffer_call *c)
+{
+        c->later = true;
+        c->update.which &= ~(uint32_t)UPDATE_RESTART;
+        link_reset(&c->link);
+        c->link.request = 0;
+        return c->update.which != 0 ? request_encode(c, PROTO_UPDATE, &c->update) : 0;
 }
 
 static int step_update(struct coffer_call *c)
@@ -189,6 +231,11 @@ static int step_update(struct coffer_call *c)
         for (;;) {
                 int r = c->ending || c->link.request == 0 ? -ESRCH : await_answer(c);
 
+                if (r == -EUNATCH && !c->later) {
+                        r = ask_for_the_rest(c);
+                        if (r == 0)
+                                continue;
+                }
                 if (r == 0)
                         return keep(c);
                 if (r != -ESRCH)
@@ -235,23 +282,26 @@ static int check_whole(struct coffer_box *box, const struct strv *updates, struc
 static struct msg_update make_request(const struct coffer_spec *changes)
 {
         const struct spec *s = &changes->spec;
+        struct restart_policy policy = {.kind = RESTART_NO};
         struct msg_update m = {
                 .memory_bytes = s->memory_bytes,
                 .cpu_millis = s->cpu_millis,
                 .pids_max = s->pids_max == SPEC_UNLIMITED ? 0 : s->pids_max,
         };
 
+        (void)restart_parse(s->restart, &policy); /* as it was checked */
+        m.restart = policy.kind;
+        m.restart_max = policy.max_retries;
         for (size_t i = 0; i < changes->keys.count; i++)
-                for (size_t k = 0; k < ELEMENTS(limits); k++)
-                        if (str_eq(changes->keys.items[i], limits[k].key))
-                                m.which |= limits[k].bit;
+                for (size_t k = 0; k < ELEMENTS(told); k++)
+                        if (str_eq(changes->keys.items[i], told[k].key))
+                                m.which |= told[k].bit;
         return m;
 }
 
 int coffer_box_update_begin(struct coffer_box *box, const struct coffer_spec *changes,
                             struct coffer_call **ret_call, struct coffer_error *err)
 {
-        struct msg_update m;
         struct coffer_call *c;
         int r;
 
@@ -273,9 +323,9 @@ int coffer_box_update_begin(struct coffer_box *box, const struct coffer_spec *ch
                 (void)coffer_call_free(c);
                 return r;
         }
-        m = make_request(changes);
-        if (m.which != 0)
-                (void)request_encode(c, PROTO_UPDATE, &m);
+        c->update = make_request(changes);
+        if (c->update.which != 0)
+                (void)request_encode(c, PROTO_UPDATE, &c->update);
         return call_begin(c, ret_call, err);
 }
 

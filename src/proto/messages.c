@@ -141,10 +141,8 @@ static const struct wire_field msg_resize_fields[] = {
 const struct wire_table msg_resize_table = TABLE(msg_resize);
 
 static const struct wire_field msg_update_fields[] = {
-        U32(msg_update, which),
-        U64(msg_update, memory_bytes),
-        U64(msg_update, cpu_millis),
-        U64(msg_update, pids_max),
+        U32(msg_update, which),    U64(msg_update, memory_bytes), U64(msg_update, cpu_millis),
+        U64(msg_update, pids_max), U32(msg_update, restart),      U32(msg_update, restart_max),
 };
 const struct wire_table msg_update_table = TABLE(msg_update);
 

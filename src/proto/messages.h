@@ -272,14 +272,19 @@ struct msg_resize {
         uint32_t cols;
 };
 
-/* Which limits an UPDATE is about. */
-enum proto_update { UPDATE_MEMORY = 1, UPDATE_CPU = 2, UPDATE_PIDS = 4 };
+/*
+ * What an UPDATE is about: limits, and the restart policy.  One for a box that was started without
+ * is answered -EUNATCH when the shim cannot follow it in this run, and then nothing was done.
+ */
+enum proto_update { UPDATE_MEMORY = 1, UPDATE_CPU = 2, UPDATE_PIDS = 4, UPDATE_RESTART = 8 };
 
 struct msg_update {
         uint32_t which;        /* enum proto_update */
         uint64_t memory_bytes; /* 0: no limit; so the others */
         uint64_t cpu_millis;
         uint64_t pids_max;
+        uint32_t restart; /* enum restart_kind */
+        uint32_t restart_max;
 };
 
 extern const struct wire_table msg_hello_table, msg_error_table, msg_info_table, msg_signal_table,

@@ -15,7 +15,8 @@
 #define STEP_MS     100
 #define GIVE_UP_MS  60000 /* 4,096 processes take 40 s */
 #define STUCK_MS    3000  /* without one more inside */
-#define UPDATE_BITS (UPDATE_MEMORY | UPDATE_CPU | UPDATE_PIDS)
+#define LIMIT_BITS  (UPDATE_MEMORY | UPDATE_CPU | UPDATE_PIDS)
+#define UPDATE_BITS (LIMIT_BITS | UPDATE_RESTART)
 
 static void step(void *data);
 
@@ -58,6 +59,8 @@ static void done(struct shim *s)
         } else {
                 note_posture(s);
                 life_change(s, BOX_EVENT_COUNT);
+                if (s->hold.update.which & UPDATE_RESTART)
+                        restarts_follow(s, &s->hold.policy);
         }
         end(s, 0, &none);
 }
@@ -119,6 +122,11 @@ static void step(void *data)
 
 static int begin(struct shim *s, struct client *c, enum proto_type what, struct coffer_error *err)
 {
+        if (s->between && !s->finished) {
+                (void)error_say(err, -EBUSY, COFFER_ERROR_STATE, "box %s is restarting", s->id);
+                error_hint(err, "wait until it is running");
+                return -EBUSY;
+        }
         if (s->main_exited || s->record.started_ns == 0)
                 return not_running(s, err);
         if (s->hold.what != 0) {
@@ -203,22 +211,40 @@ void hold_unpause(struct shim *s, struct client *c)
         answer(c, r, &err);
 }
 
+/* 0: it can be done, but for what only trying tells. */
+static int check_update(const struct shim *s, const struct msg_update *m, struct coffer_error *err)
+{
+        if (m->which == 0 || m->which & ~(uint32_t)UPDATE_BITS ||
+            (m->which & UPDATE_RESTART && m->restart >= RESTART_KIND_COUNT))
+                return error_say(err, -EINVAL, COFFER_ERROR_VERSION,
+                                 "this box's coffer %s does not know all of this",
+                                 s->identity.coffer);
+        /* Who could start it again is there from the start on, or never: see launcher.c. */
+        if (m->which & UPDATE_RESTART && m->restart != RESTART_NO && s->restarts.fd < 0)
+                return error_say(err, -EUNATCH, COFFER_ERROR_STATE,
+                                 "box %s was started without a restart policy", s->id);
+        return 0;
+}
+
 void hold_update(struct shim *s, struct client *c, const struct msg_update *m)
 {
+        const struct restart_policy policy = {
+                .kind = (enum restart_kind)m->restart,
+                .max_retries = m->restart_max,
+        };
         struct coffer_error err = {0};
-        int r;
+        int r = check_update(s, m, &err);
 
-        if (m->which == 0 || m->which & ~(uint32_t)UPDATE_BITS)
-                r = error_say(&err, -EINVAL, COFFER_ERROR_VERSION,
-                              "this box's coffer %s does not know all of these limits",
-                              s->identity.coffer);
-        else
+        if (r == 0 && m->which & LIMIT_BITS)
                 r = begin(s, c, PROTO_UPDATE, &err);
-        if (r < 0) {
+        if (r < 0 || !(m->which & LIMIT_BITS)) {
+                if (r == 0)
+                        restarts_follow(s, &policy);
                 answer(c, r, &err);
                 return;
         }
         s->hold.update = *m;
+        s->hold.policy = policy;
         step(s);
 }
 

@@ -153,6 +153,14 @@ bool restarts_try(struct shim *s)
         return true;
 }
 
+void restarts_follow(struct shim *s, const struct restart_policy *policy)
+{
+        s->restarts.policy = *policy;
+        /* It waits to be started by what is not to start it any more. */
+        if (policy->kind == RESTART_NO)
+                (void)restarts_cancel(s);
+}
+
 static void on_cancelled(void *data)
 {
         struct shim *s = data;

@@ -146,6 +146,7 @@ struct health {
  * @inside:   the most processes that were in the cgroup so far
  * @stuck_ms: when it is given up, unless there are more by then
  * @update:   of an UPDATE
+ * @policy:   likewise, when it is about that, too
  */
 struct hold {
         bool paused;
@@ -156,6 +157,7 @@ struct hold {
         unsigned inside;
         uint64_t stuck_ms;
         struct msg_update update;
+        struct restart_policy policy;
 };
 
 struct shim {
@@ -344,6 +346,9 @@ void output_end(struct shim *s);
 
 /* ---------------------------------------------------------------------------- restarts.c */
 
+/** restarts_follow() - another policy from now on; "no" ends a box that waits to be started again
+ */
+void restarts_follow(struct shim *s, const struct restart_policy *policy);
 /** restarts_init() - take the policy out of START; 0 or -EBADMSG */
 int restarts_init(struct shim *s);
 /** restarts_try() - the run is over: start it again, if its policy says so; false: it ends */

@@ -561,7 +561,7 @@ static const struct spec_field fields[] = {
         ROW("pids-limit", 0, SET, UPDATE, "NUMBER", pids_max, parse_pids,
             "how many processes there may be, -1 for no limit"),
         ROW("read-only", 0, FLAG, 0, NULL, read_only, parse_flag, "make the root read-only"),
-        ROW("restart", 0, SET, 0, "POLICY", restart, parse_restart,
+        ROW("restart", 0, SET, UPDATE, "POLICY", restart, parse_restart,
             "start main again when it has ended: no, on-failure[:N], always, unless-stopped"),
         ROW("rm", 0, FLAG, 0, NULL, remove, parse_flag, "remove the box when it has stopped"),
         ROW("shm-size", 0, SET, 0, "SIZE", shm_bytes, parse_shm, "size of /dev/shm (64m)"),

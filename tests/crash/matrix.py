@@ -32,6 +32,7 @@ LINE = "mark of main"
 STAY = f"echo {LINE}; trap 'exit 3' TERM; sleep 1000 & wait"
 SHORT = f"echo {LINE}; exit 7"
 NAMED = ("--name", "m", "--stop-timeout", "1")
+MEMORY, POLICY = ("--memory", "64m"), ("--restart", "always")
 CODES = ("EIO", "ENOSPC", "ENOMEM", "EMFILE", "EPERM")
 CUT = "output may be cut here"
 ILL = "/tmp/ill"
@@ -106,8 +107,7 @@ def paused(lab):
     """pause, update, unpause"""
     lab.faulty("run", "-d", *NAMED, "host", "--", "sh", "-c", STAY)
     lab.faulty("pause", "m")
-    if os.getuid() == 0:
-        lab.faulty("update", "--memory", "64m", "m")
+    lab.faulty("update", *(MEMORY if os.getuid() == 0 else ()), *POLICY, "m")
     lab.faulty("unpause", "m")
     lab.faulty("rm", "-f", "m")
 
@@ -359,6 +359,21 @@ def settle_down(lab, name):
         wait_for("the end of a box without its client", lambda: not running(lab))
 
 
+def check_update(lab, box, point):
+    """What update said is true: 0 and kept, or not; and a box that ended over it is told of."""
+    for r in lab.results:
+        if "update" not in r.argv or r.status < 0:
+            continue
+        kept = box["HostConfig"]["RestartPolicy"]["Name"] == "always"
+        if kept != (r.status == 0) or (os.getuid() == 0 and kept != (box["HostConfig"]["Memory"] > 0)):
+            raise Wrong(f"kept is {kept}, but {r}")
+        if r.status == 0 and ".UPDATE" in point:
+            ended = box["State"]["Reason"] in DIED
+            said = "ended before it had answered" if ended else "was started without a restart policy"
+            if said not in r.err:
+                raise Wrong(f"it does not say what counts from the next start: {r}")
+
+
 def check_life(lab, box, point):
     """A box that runs lets others in; one that ends just now is looked at again."""
     if box["State"]["Paused"]:
@@ -448,6 +463,7 @@ def judge(lab, name, codes, point=""):
         verdict = "gone"
         lab.must("run", "--rm", *NAMED, "host", "--", "true")
     else:
+        check_update(lab, box, point)
         box = check_life(lab, box, point)
         verdict = "runs" if is_live(box) else check_code(box, codes, point)
         if not is_live(box):
@@ -481,7 +497,7 @@ def check_words(lab, point):
 # ------------------------------------------------------------------------------- the matrix
 
 # Points that not everybody reaches.
-NEEDS = {".PLACE": "a cgroup that takes limits", ".UPDATE": "root",
+NEEDS = {".PLACE": "a cgroup that takes limits",
          ".hold.state": "a cgroup that can freeze", ".hold.thaw": "a cgroup that can freeze",
          "launcher.send.OK": "a cgroup that takes limits",
          "launcher.recv.ERROR": "an ordinary user, in whose boxes mounts are made",

@@ -601,3 +601,89 @@ boot_row()
                 expect_equal 'restart-at-boot degraded loginctl enable-linger' "$(boot_row)"
         fi
 }
+
+# ---------------------------------------------------------------- update --restart
+
+@test "update --restart: a box that has a policy follows another one at once" {
+        # It ends when it is told to, with the code that it is told.
+        raw_coffer run -d --name b --restart unless-stopped -v told:/told host -- sh -c '
+                until [ -e /told/end ]; do sleep 0.02; done
+                read -r code < /told/end; rm /told/end; exit "$code"' > /dev/null
+        end_with()
+        {
+                raw_coffer exec b sh -c "echo $1 > /told/.end && mv /told/.end /told/end"
+        }
+        coffer update --restart on-failure:5 b
+        expect_status 0
+        expect_output b
+        expect_equal "" "$stderr"
+        expect_inspected b '{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}' \
+                'on-failure 5'
+        end_with 3
+        until_true 30 happened b start 2
+        end_with 0
+        until_true 30 is_state b exited
+        expect_inspected b '{{.RestartCount}} {{.State.ExitCode}}' '1 0'
+
+        # What was kept counts at the next start; and "no" in a running box.
+        coffer update --restart always b
+        expect_status 0
+        expect_equal "" "$stderr"
+        coffer start b
+        end_with 0
+        until_true 30 happened b start 4
+        coffer update --restart no b
+        expect_status 0
+        expect_equal "" "$stderr"
+        end_with 4
+        until_true 30 is_state b exited
+        expect_inspected b '{{.State.ExitCode}} {{.HostConfig.RestartPolicy.Name}}' '4 no'
+        expect_equal 4 "$(told b start | wc -l)"
+}
+
+@test "update --restart no: a box that waits to be started again is not" {
+        raw_coffer run -d --name b --restart always host -- false > /dev/null
+        between_runs coffer update --memory 64m b
+        expect_status 1
+        expect_in_stderr "is restarting"
+        until_true 60 restarting b 5
+        coffer update --restart no b
+        expect_status 0
+        until_true 10 is_state b exited
+        expect_inspected b '{{.State.ExitCode}}' 1
+        coffer start --restart
+        is_state b exited
+}
+
+@test "update --restart: a running box that was started without a policy keeps it for later, and that is said" {
+        raw_coffer run -d --name b host -- sleep 1000 > /dev/null
+        coffer update --restart no b
+        expect_status 0
+        expect_equal "" "$stderr"
+        coffer update --restart always b
+        expect_status 0
+        expect_output b
+        expect_in_stderr "was started without a restart policy"
+        expect_one_line_error
+        expect_inspected b '{{.HostConfig.RestartPolicy.Name}}' always
+
+        # Nobody is there who could; after a boot there is.
+        coffer kill b
+        until_true 10 is_state b exited
+        expect_equal 1 "$(told b start | wc -l)"
+        reboot_under b
+        coffer start --restart
+        expect_status 0
+        is_state b running
+        coffer update --restart on-failure b
+        expect_status 0
+        expect_equal "" "$stderr"
+        coffer rm -f b
+
+        raw_coffer create --name c --rm host -- true > /dev/null
+        coffer update --restart always c
+        expect_status 1
+        coffer update --restart sometimes c
+        expect_status 2
+        coffer rm c
+}
