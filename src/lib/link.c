@@ -86,11 +86,12 @@ static enum fact_process look_at_process(const struct identity *identity, int pi
         ssize_t n;
         int wanted;
 
-        /* No other process of this boot has or gets that number: it is who wrote the record. */
-        if (identity->pid_inode != 0 && process_inode(pidfd, &inode) == 0)
-                return inode == identity->pid_inode ? PROCESS_MATCHES : PROCESS_GONE;
         if (process_start_time(identity->pid, &start_time) < 0 ||
             start_time != identity->start_time)
+                return PROCESS_GONE;
+        /* The start time has the grain of a clock tick; this number no other process gets. */
+        if (identity->pid_inode != 0 && process_inode(pidfd, &inode) == 0 &&
+            inode != identity->pid_inode)
                 return PROCESS_GONE;
         (void)snprintf(path, sizeof(path), "/proc/%u/cmdline", identity->pid);
         n = file_read(AT_FDCWD, path, text, sizeof(text));
