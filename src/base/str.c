@@ -112,6 +112,14 @@ static char **find_name(const struct strv *v, const char *name)
         return NULL;
 }
 
+bool strv_has(const struct strv *v, const char *s)
+{
+        for (size_t i = 0; i < v->count; i++)
+                if (str_eq(v->items[i], s))
+                        return true;
+        return false;
+}
+
 const char *strv_get(const struct strv *v, const char *name)
 {
         char **item = find_name(v, name);

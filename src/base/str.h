@@ -44,6 +44,8 @@ int strv_take(struct strv *v, char *s);
 int strv_addf(struct strv *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** strv_copy() - append copies of all of @from */
 int strv_copy(struct strv *v, const struct strv *from);
+/** strv_has() - is @s one of them? */
+bool strv_has(const struct strv *v, const char *s);
 /** strv_get() - the value of "NAME=value" among the items, the last one wins; NULL when absent */
 const char *strv_get(const struct strv *v, const char *name);
 /** strv_set() - replace or add "NAME=value" */

@@ -125,23 +125,17 @@ static int open_main_dir(struct build *b)
         return r < 0 ? error_set(b->err, r, "find main in /proc") : 0;
 }
 
-static bool may_lack(const struct build *b, const char *control)
-{
-        for (size_t i = 0; i < b->setup->allow_degraded.count; i++)
-                if (str_eq(b->setup->allow_degraded.items[i], control))
-                        return true;
-        return false;
-}
-
 static int landlock(struct build *b)
 {
         int abi = landlock_abi();
         int r = landlock_box_domain(b->root.root_fd, NULL, &b->ruleset_fd, b->err);
 
         if (r == 0)
-                return strv_addf(b->posture, "landlock\tenforced\tABI %d: the box's root, %s", abi,
-                                 abi >= 6 ? "signals, abstract sockets" : "no scopes before ABI 6");
-        if (!may_lack(b, "landlock")) {
+                return strv_addf(
+                        b->posture,
+                        "landlock\tenforced\tABI %d: the box's root, %s; a mount was refused", abi,
+                        abi >= 6 ? "signals, abstract sockets" : "no scopes before ABI 6");
+        if (!strv_has(&b->setup->allow_degraded, "landlock")) {
                 error_hint(b->err,
                            "this kernel has no Landlock; --allow-degraded landlock runs without");
                 return r;
@@ -179,7 +173,9 @@ static int try_clear_bounding(struct coffer_error *ret_why)
 /* Only where it may be lacking is it tried beforehand: else main finds out, and does not start. */
 static int bounding_set(struct build *b)
 {
-        int r = may_lack(b, "bounding-set") ? try_clear_bounding(&b->bounding) : 1;
+        int r = strv_has(&b->setup->allow_degraded, "bounding-set")
+                        ? try_clear_bounding(&b->bounding)
+                        : 1;
 
         b->box->inside.bounding_stays = r == 0;
         return r < 0 ? error_set(b->err, r, "try to clear the bounding set") : 0;
@@ -380,16 +376,24 @@ static int tell_posture(struct build *b)
         else
                 (void)strv_addf(b->posture,
                                 "bounding-set\tenforced\tread back bit by bit before each execve");
-        (void)strv_addf(b->posture, "capabilities\tenforced\tno ambient, no inheritable ones");
-        (void)strv_addf(b->posture, "no-new-privs\tenforced\t");
-        (void)strv_addf(b->posture, "seccomp\tenforced\tallow-list, %zu instructions",
-                        b->setup->bpf.size / 8);
+        (void)strv_addf(b->posture,
+                        "capabilities\tenforced\tno ambient, no inheritable ones; a way back to "
+                        "root was tried, in each process");
+        (void)strv_addf(b->posture, "no-new-privs\tenforced\tread back before each execve");
+        (void)strv_addf(
+                b->posture,
+                "seccomp\tenforced\tallow-list, %zu instructions; a call was refused before "
+                "each execve",
+                b->setup->bpf.size / 8);
         if (b->setup->processes_max > 0)
-                (void)strv_addf(b->posture, "pids\tenforced\t%u over all ids of the box together",
-                                b->setup->processes_max - SETUP_OWN_PROCESSES);
+                (void)strv_addf(
+                        b->posture,
+                        "cgroup.pids\tenforced\t%u processes over all ids of the box together, "
+                        "RLIMIT_NPROC of its user namespace",
+                        b->setup->processes_max - SETUP_OWN_PROCESSES);
         else
-                (void)strv_addf(b->posture, "pids\toff\tno limit asked for");
-        (void)strv_addf(b->posture, "nested-userns\tenforced\tmax_user_namespaces 0");
+                (void)strv_addf(b->posture, "cgroup.pids\toff\tno limit asked for");
+        (void)strv_addf(b->posture, "nested-userns\tenforced\tmax_user_namespaces 0, read back");
         return strv_addf(b->posture,
                          "supervisor\tenforced\t%s; keeps SYS_ADMIN SETPCAP SETUID SETGID "
                          "KILL over the box",

@@ -77,10 +77,16 @@ static int await_ok(struct job *j)
 /* No namespace of ours below this one: closes what nested user namespaces open (KERNEL 24). */
 static int close_nested_userns(struct job *j)
 {
-        cleanup_close int fd = sys_open(AT_FDCWD, "/proc/sys/user/max_user_namespaces", O_WRONLY);
+        cleanup_close int fd = sys_open(AT_FDCWD, "/proc/sys/user/max_user_namespaces", O_RDWR);
+        char now[2] = "";
         int r = fd < 0 ? fd : sys_write_all(fd, "0\n", 2);
 
-        return r < 0 ? error_set(&j->err, r, "close nested user namespaces") : 0;
+        if (r < 0)
+                return error_set(&j->err, r, "close nested user namespaces");
+        if (pread(fd, now, sizeof(now), 0) != sizeof(now) || memcmp(now, "0\n", 2) != 0)
+                return error_say(&j->err, -EPERM, COFFER_ERROR_CONTROL,
+                                 "nested-userns: were closed and stayed open");
+        return 0;
 }
 
 /* Over all ids of the box at once, since it is set where the inner user namespace is made. */

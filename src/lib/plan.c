@@ -147,14 +147,6 @@ static int find_place(struct coffer_box *box, struct place *p, struct coffer_err
 
 /* -------------------------------------------------------------------------------------- start */
 
-static bool may_degrade(const struct spec *spec, const char *control)
-{
-        for (size_t i = 0; i < spec->allow_degraded.count; i++)
-                if (str_eq(spec->allow_degraded.items[i], control))
-                        return true;
-        return false;
-}
-
 static uint32_t start_flags(const struct spec *spec, uint32_t flags, uint32_t streams)
 {
         if (spec->remove && !(flags & START_HELPER))
@@ -192,7 +184,6 @@ static int fill_start(struct coffer_box *box, uint32_t flags, uint32_t streams, 
                 .memory_bytes = spec->memory_bytes,
                 .cpu_millis = spec->cpu_millis,
                 .pids_max = pids,
-                .allow_degraded = may_degrade(spec, "cgroup"),
         };
         m->stop_signal = spec->stop_signal;
         m->stop_grace_ms = spec->stop_grace_ms;
@@ -212,6 +203,8 @@ static int fill_start(struct coffer_box *box, uint32_t flags, uint32_t streams, 
                 m->restart = box->restart.kind;
                 m->restart_max = box->restart.max_retries;
         }
+        if (strv_copy(&m->may_lack, &spec->allow_degraded) < 0)
+                return -ENOMEM;
         return strv_copy(&m->labels, &spec->labels);
 }
 

@@ -94,7 +94,6 @@ static const struct wire_field msg_start_fields[] = {
         U64(msg_start, limits.memory_bytes),
         U64(msg_start, limits.cpu_millis),
         U64(msg_start, limits.pids_max),
-        U32(msg_start, limits.allow_degraded),
         U32(msg_start, stop_signal),
         U32(msg_start, stop_grace_ms),
         U64(msg_start, log_max_bytes),
@@ -115,6 +114,7 @@ static const struct wire_field msg_start_fields[] = {
         U32(msg_start, health.retries),
         U32(msg_start, restart),
         U32(msg_start, restart_max),
+        STRV(msg_start, may_lack, 64),
 };
 const struct wire_table msg_start_table = TABLE(msg_start);
 

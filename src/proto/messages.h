@@ -145,7 +145,6 @@ struct msg_limits {
         uint64_t memory_bytes; /* 0: no limit */
         uint64_t cpu_millis;   /* thousandths of a cpu; 0: no limit */
         uint64_t pids_max;     /* 0: no limit asked */
-        uint32_t allow_degraded;
 };
 
 /* Where a mount comes from.  Opened by the shim when it is root, else by coffer-init. */
@@ -252,6 +251,7 @@ struct msg_start {
         struct msg_health health; /* since 1.1 */
         uint32_t restart;         /* enum restart_kind of spec/restart.h; since 1.1 */
         uint32_t restart_max;     /* of on-failure; 0: without end */
+        struct strv may_lack;     /* controls that --allow-degraded named */
 };
 
 struct msg_started {

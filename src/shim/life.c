@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "sandbox/userns.h"
 #include "shim/shim.h"
+#include "spec/control.h"
 #include "store/events.h"
 #include "store/remove.h"
 
@@ -71,7 +72,7 @@ void life_change(struct shim *s, enum box_event on)
         life_save(s, false);
 }
 
-void life_note_posture(struct shim *s)
+int life_note_posture(struct shim *s, struct coffer_error *err)
 {
         bool launcher = s->restarts.fd >= 0 && s->start.idmap.kind == IDMAP_USER;
 
@@ -79,6 +80,7 @@ void life_note_posture(struct shim *s)
                         "shim\toff\tno_new_privs, not dumpable; keeps the caller's other rights%s",
                         launcher ? "; its launcher may run newuidmap" : "");
         note_posture(s);
+        return control_check(&s->box.posture, &s->start.may_lack, err);
 }
 
 void life_say_not_running(const struct shim *s, struct coffer_error *err)

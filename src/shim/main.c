@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "sandbox/userns.h"
 #include "shim/shim.h"
+#include "spec/control.h"
 #include "store/lock.h"
 
 #define START_TIMEOUT_MS 30000
@@ -148,17 +149,13 @@ void note_posture(struct shim *s)
         strv_release(&s->record.posture);
         for (size_t i = 0; i < s->box.posture.count; i++) {
                 const char *row = s->box.posture.items[i];
-                const char *state = strchr(row, '\t');
-                const char *wanted = "required";
+                char control[32], state[12];
 
-                if (!state)
+                if (sscanf(row, "%31[^\t]\t%11[^\t]", control, state) != 2)
                         continue;
-                if (str_after(state + 1, "degraded"))
-                        wanted = "allowed-degraded";
-                else if (str_after(state + 1, "off"))
-                        wanted = "off";
-                (void)strv_addf(&s->record.posture, "%.*s\t%s%s", (int)(state - row), row, wanted,
-                                state);
+                (void)strv_addf(&s->record.posture, "%s\t%s%s", control,
+                                control_wanted(control, state, &s->start.may_lack),
+                                row + strlen(control));
         }
 }
 
@@ -205,7 +202,7 @@ static int begin(struct shim *s, struct coffer_error *err)
         if (r == 0)
                 r = strip(err);
         if (r == 0)
-                life_note_posture(s);
+                r = life_note_posture(s, err);
         if (r == 0)
                 r = clients_add(s, SHIM_LAUNCH_FD, true, NULL);
         return r < 0 ? r : life_begin(s, err);

@@ -76,7 +76,9 @@ static int go_on(struct shim *s, struct coffer_error *err)
         record->exit_code = 0;
         record->oom_killed = record->timed_out = false;
         record->reason[0] = record->error[0] = '\0';
-        life_note_posture(s);
+        r = life_note_posture(s, err);
+        if (r < 0)
+                return r;
         return life_begin(s, err);
 }
 

@@ -202,8 +202,8 @@ struct shim {
 
 /** life_begin() - the box is launched: listen to its supervisor */
 int life_begin(struct shim *s, struct coffer_error *err);
-/** life_note_posture() - what is enforced, into the record, with our own row */
-void life_note_posture(struct shim *s);
+/** life_note_posture() - what is enforced, into the record, with our own row; -EPERM: too little */
+int life_note_posture(struct shim *s, struct coffer_error *err);
 /** life_move() - to the state that an event leads to; where there is none it stays */
 void life_move(struct shim *s, enum box_event on);
 /** life_save() - write state.json, but for helpers; @last: the box has ended */

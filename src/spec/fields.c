@@ -8,12 +8,14 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "spec/caps.h"
+#include "spec/control.h"
 #include "spec/id.h"
 #include "spec/mounts.h"
 #include "spec/restart.h"
@@ -53,9 +55,8 @@ static int add_text(struct strv *to, size_t max, const char *value, struct coffe
 /* Once is enough. */
 static int add_word(struct strv *to, const char *value, struct coffer_error *err)
 {
-        for (size_t i = 0; i < to->count; i++)
-                if (str_eq(to->items[i], value))
-                        return 0;
+        if (strv_has(to, value))
+                return 0;
         return add_text(to, SPEC_LIST_MAX, value, err);
 }
 
@@ -371,7 +372,27 @@ static int parse_host(struct spec *s, void *to, const char *value, struct coffer
         return add_text(to, SPEC_LIST_MAX, host, err);
 }
 
-static int parse_degraded(struct spec *s, void *to, const char *value, struct coffer_error *err)
+/* One word of a list of controls; which of them may not be required is said in its row. */
+static int check_control(const char *word, bool required, struct coffer_error *err)
+{
+        const struct control *c = control_find(word);
+        char text[352], names[256];
+
+        if (!control_is_word(word)) {
+                control_names(names, sizeof(names));
+                (void)snprintf(text, sizeof(text), "'%.30s' is not a control; they are %s", word,
+                               names);
+                return value_refuse(err, -EINVAL, "coffer doctor tells what each comes to here",
+                                    text, NULL);
+        }
+        if (required && c && c->kind == CONTROL_ABSENT) {
+                (void)snprintf(text, sizeof(text), "%s cannot be required: %s", c->name, c->note);
+                return value_refuse(err, -ENOTSUP, "leave it out", text, NULL);
+        }
+        return 0;
+}
+
+static int add_controls(struct strv *to, const char *value, bool required, struct coffer_error *err)
 {
         cleanup_free char *copy = strdup(value);
         char *words = copy, *word;
@@ -379,14 +400,22 @@ static int parse_degraded(struct spec *s, void *to, const char *value, struct co
 
         if (!copy)
                 return out_of_memory(err);
-        while ((word = strsep(&words, ",")))
-                if (!value_is_control(word))
-                        return value_refuse(err, -EINVAL, "coffer doctor lists the controls",
-                                            "not a control:", word);
+        while (r == 0 && (word = strsep(&words, ",")))
+                r = check_control(word, required, err);
         memcpy(copy, value, strlen(value)); /* strsep() has cut it */
         for (words = copy; r == 0 && (word = strsep(&words, ","));)
                 r = add_word(to, word, err);
         return r;
+}
+
+static int parse_degraded(struct spec *s, void *to, const char *value, struct coffer_error *err)
+{
+        return add_controls(to, value, false, err);
+}
+
+static int parse_require(struct spec *s, void *to, const char *value, struct coffer_error *err)
+{
+        return add_controls(to, value, true, err);
 }
 
 static int parse_here(struct spec *s, void *to, const char *value, struct coffer_error *err)
@@ -510,8 +539,8 @@ static int parse_tmpfs(struct spec *s, void *to, const char *value, struct coffe
 static const struct spec_field fields[] = {
         ROW("add-host", 0, APPEND, 0, "NAME:ADDRESS", add_host, parse_host,
             "a line for the box's /etc/hosts"),
-        ROW("allow-degraded", 0, APPEND, 0, "CONTROL", allow_degraded, parse_degraded,
-            "start even if this control cannot be enforced"),
+        ROW("allow-degraded", 0, APPEND, 0, "CONTROL[,…]", allow_degraded, parse_degraded,
+            "start even if these controls cannot be enforced"),
         ROW("arg", 0, OPERAND, SECRET | EXEC, "ARG", args, parse_arg,
             "the command or one of its arguments"),
         ROW("cap-add", 0, APPEND, 0, "CAP", cap_add, parse_cap,
@@ -561,6 +590,8 @@ static const struct spec_field fields[] = {
         ROW("pids-limit", 0, SET, UPDATE, "NUMBER", pids_max, parse_pids,
             "how many processes there may be, -1 for no limit"),
         ROW("read-only", 0, FLAG, 0, NULL, read_only, parse_flag, "make the root read-only"),
+        ROW("require", 0, APPEND, 0, "CONTROL[,…]", require, parse_require,
+            "do not start without these controls, such as cgroup.memory"),
         ROW("restart", 0, SET, UPDATE, "POLICY", restart, parse_restart,
             "start main again when it has ended: no, on-failure[:N], always, unless-stopped"),
         ROW("rm", 0, FLAG, 0, NULL, remove, parse_flag, "remove the box when it has stopped"),

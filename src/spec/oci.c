@@ -60,6 +60,7 @@ const struct oci_row oci_rows[] = {
         LIST("capDrop", cap_drop, "cap-drop"),
         LIST("addHost", add_host, "add-host"),
         LIST("allowDegraded", allow_degraded, "allow-degraded"),
+        LIST("require", require, "require"),
         WORD("network", network, network_words),
         WORD("here", here, here_words),
         CHECKED("hereDir", OCI_TEXT, here_dir, value_is_path),

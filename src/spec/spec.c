@@ -39,9 +39,10 @@ bool spec_health_has_settings(const struct spec_health *h)
 void spec_release(struct spec *s)
 {
         struct strv *const lists[] = {
-                &s->layers,    &s->entrypoint.argv, &s->args,        &s->env,
-                &s->group_add, &s->labels,          &s->cap_add,     &s->cap_drop,
-                &s->add_host,  &s->allow_degraded,  &s->health.test, &s->health.shell,
+                &s->layers,       &s->entrypoint.argv, &s->args,    &s->env,
+                &s->group_add,    &s->labels,          &s->cap_add, &s->cap_drop,
+                &s->add_host,     &s->allow_degraded,  &s->require, &s->health.test,
+                &s->health.shell,
         };
         char *const strings[] = {
                 s->image, s->image_id, s->workdir,  s->user,       s->hostname,

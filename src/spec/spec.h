@@ -177,7 +177,8 @@ struct spec_health {
  * @cap_drop:       owned; likewise
  * @add_host:       owned; "name:address", the address without brackets
  * @health:         see above
- * @allow_degraded: owned; names of controls
+ * @allow_degraded: owned; names of controls, or of groups of them
+ * @require:        owned; likewise
  * @restart:        owned; as restart_format() writes it, NULL for no (it may change later,
  *                  elsewhere)
  * @here_dir:       owned; the directory for @here; NULL until the library fills in the caller's
@@ -219,6 +220,7 @@ struct spec {
         struct strv cap_drop;       /* owned */
         struct strv add_host;       /* owned */
         struct strv allow_degraded; /* owned */
+        struct strv require;        /* owned */
         char *restart;              /* owned */
         char *here_dir;             /* owned */
         char *created_by;           /* owned */

@@ -18,7 +18,7 @@ TEST(rows_are_in_order_and_say_all_that_help_needs)
         size_t count;
 
         fields = spec_fields(&count);
-        t_int(40, count);
+        t_int(41, count);
         for (size_t i = 0; i < count; i++) {
                 t_note("%s", fields[i].key);
                 t_true(i == 0 || strcmp(fields[i - 1].key, fields[i].key) < 0);
@@ -236,8 +236,13 @@ TEST(refuses_values_in_one_line_with_a_hint)
                 {"add-host",            "db",              EINVAL,  "--add-host 'db': not a host"      },
                 {"add-host",            "db:host-gateway", ENOTSUP, "no host-gateway"                  },
                 {"allow-degraded",      "",                EINVAL,  "not a control"                    },
-                {"allow-degraded",      "landlock,",       EINVAL,  "not a control"                    },
+                {"allow-degraded",      "landlock,",       EINVAL,  "'' is not a control"              },
                 {"allow-degraded",      "landlock,walls",  EINVAL,  "'walls'"                          },
+                {"require",             "walls",           EINVAL,  "they are engine, userns"          },
+                {"require",             "cgroup.",         EINVAL,  "not a control"                    },
+                {"require",             "landlock,vm",     ENOTSUP, "vm cannot be required"            },
+                {"require",             "proxy",           ENOTSUP, "proxy cannot be required"         },
+                {"require",             "shim",            ENOTSUP, "shim cannot be required"          },
                 {"cap-add",             "CAP_",            EINVAL,  "not a capability"                 },
                 {"cap-add",             "",                EINVAL,  "not a capability"                 },
                 {"cap-add",             "chown,kill",      EINVAL,  "not a capability"                 },
@@ -443,6 +448,15 @@ TEST(options_that_contradict_each_other_are_refused)
                 const char *settings[4][2];
                 const char *says; /* NULL: fine */
         } cases[] = {
+                {{{"require", "landlock"}, {"allow-degraded", "idmap"}},               NULL                    },
+                {{{"require", "landlock"}, {"allow-degraded", "landlock"}},            "both mean landlock"    },
+                {{{"require", "cgroup"}, {"allow-degraded", "cgroup.cpu"}},            "both mean cgroup.cpu"  },
+                {{{"require", "cgroup.pids"}, {"allow-degraded", "cgroup"}},
+                 "both mean cgroup.pids"                                                                       },
+                {{{"require", "cgroup.memory"}},                                       "no limit to enforce"   },
+                {{{"require", "cgroup.memory"}, {"memory", "64m"}},                    NULL                    },
+                {{{"require", "cgroup.pids"}, {"pids-limit", "-1"}},                   "no limit to enforce"   },
+                {{{"require", "cgroup"}, {"memory", "64m"}, {"cpus", "1"}},            NULL                    },
                 {{{"allow-degraded", "bounding-set"}},                                 NULL                    },
                 {{{"allow-degraded", "seccomp,landlock"}},                             NULL                    },
                 {{{"allow-degraded", "bounding-set,cgroup"}},                          NULL                    },

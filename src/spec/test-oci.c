@@ -56,6 +56,7 @@ static void fill(struct spec *s)
                 {"cap-drop",              "CHOWN"                                                 },
                 {"add-host",              "db:fd00::1"                                            },
                 {"allow-degraded",        "landlock"                                              },
+                {"require",               "cgroup.memory,seccomp"                                 },
                 {"here",                  "ro:/srv/me\xff"                                        },
                 {"health-cmd",            "grep \xff /x"                                          },
                 {"health-interval",       "1s"                                                    },
@@ -160,6 +161,7 @@ static void check_equal(const struct spec *a, const struct spec *b)
         check_lists(&a->cap_drop, &b->cap_drop);
         check_lists(&a->add_host, &b->add_host);
         check_lists(&a->allow_degraded, &b->allow_degraded);
+        check_lists(&a->require, &b->require);
         t_str(a->restart, b->restart);
         t_str(a->here_dir, b->here_dir);
         t_str(a->created_by, b->created_by);
@@ -245,7 +247,7 @@ static const char format_1[] =
         "\"/proc/sys\",\"/proc/sysrq-trigger\"]},\"coffer\":{\"format\":1,"
         "\"entrypointSet\":false,\"entrypointCount\":0,\"layers\":[],"
         "\"labels\":[],\"groupAdd\":[],\"capAdd\":[],\"capDrop\":[],"
-        "\"addHost\":[],\"allowDegraded\":[],\"network\":\"none\","
+        "\"addHost\":[],\"allowDegraded\":[],\"require\":[],\"network\":\"none\","
         "\"here\":\"off\",\"openStdin\":false,\"remove\":false,\"init\":false,"
         "\"shmBytes\":67108864,\"logMaxBytes\":16777216,\"logFiles\":3,"
         "\"stopSignal\":15,\"stopGraceMs\":10000,\"timeoutMs\":0}}\n";

@@ -8,29 +8,23 @@
 #include <errno.h>
 
 #include "base/error.h"
+#include "spec/control.h"
 #include "spec/mounts.h"
 #include "spec/value.h"
-
-static bool has(const struct strv *list, const char *word)
-{
-        for (size_t i = 0; i < list->count; i++)
-                if (str_eq(list->items[i], word))
-                        return true;
-        return false;
-}
 
 /* One missing wall at a time: without the bounding set these three must stand. */
 static bool two_walls_missing(const struct spec *s)
 {
-        return has(&s->allow_degraded, "bounding-set") &&
-               (has(&s->allow_degraded, "seccomp") || has(&s->allow_degraded, "no-new-privs") ||
-                has(&s->allow_degraded, "landlock"));
+        return strv_has(&s->allow_degraded, "bounding-set") &&
+               (strv_has(&s->allow_degraded, "seccomp") ||
+                strv_has(&s->allow_degraded, "no-new-privs") ||
+                strv_has(&s->allow_degraded, "landlock"));
 }
 
 static bool cap_added_and_dropped(const struct spec *s)
 {
         for (size_t i = 0; i < s->cap_add.count; i++)
-                if (has(&s->cap_drop, s->cap_add.items[i]))
+                if (strv_has(&s->cap_drop, s->cap_add.items[i]))
                         return true;
         return false;
 }
@@ -157,8 +151,49 @@ static int check_sum(size_t row, const struct strv *list, struct coffer_error *e
         return -E2BIG;
 }
 
+/* What may be lacking cannot be required, and a limit that is not set cannot be enforced. */
+static int check_controls(const struct spec *s, struct coffer_error *err)
+{
+        const struct {
+                const char *control;
+                bool set;
+        } limits[] = {
+                {"cgroup.memory", s->memory_bytes > 0          },
+                {"cgroup.cpu",    s->cpu_millis > 0            },
+                {"cgroup.pids",   s->pids_max != SPEC_UNLIMITED},
+        };
+        const struct control *all;
+        size_t count;
+
+        all = controls(&count);
+        for (size_t i = 0; i < count; i++) {
+                if (!control_listed(&s->require, all[i].name) ||
+                    !control_listed(&s->allow_degraded, all[i].name))
+                        continue;
+                (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE,
+                                "--require and --allow-degraded both mean %s", all[i].name);
+                error_hint(err, "what may be lacking cannot be required: name it once");
+                return -EINVAL;
+        }
+        for (size_t i = 0; i < ELEMENTS(limits); i++) {
+                const struct control *c = control_find(limits[i].control);
+
+                if (limits[i].set || !control_listed(&s->require, c->name))
+                        continue;
+                (void)error_say(err, -EINVAL, COFFER_ERROR_USAGE,
+                                "--require %s, and there is no limit to enforce", c->name);
+                error_hint(err, "set it with %s", c->note);
+                return -EINVAL;
+        }
+        return 0;
+}
+
 int spec_validate(const struct spec *s, struct coffer_error *err)
 {
+        int code = check_controls(s, err);
+
+        if (code < 0)
+                return code;
         for (size_t i = 0; i < ELEMENTS(rules); i++) {
                 if (!rules[i].applies(s))
                         continue;

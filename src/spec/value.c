@@ -457,20 +457,6 @@ bool value_is_group(const char *s)
         return is_account(s, strlen(s));
 }
 
-bool value_is_control(const char *s)
-{
-        static const char *const controls[] = {
-                "userns",       "idmap",        "pidns",        "netns",   "mount-root", "cgroup",
-                "bounding-set", "capabilities", "no-new-privs", "seccomp", "landlock",   "egress",
-                "engine",       "supervisor",   "shim",         "proxy",
-        };
-
-        for (size_t i = 0; i < ELEMENTS(controls); i++)
-                if (str_eq(controls[i], s))
-                        return true;
-        return false;
-}
-
 bool value_is_digest(const char *s)
 {
         const char *hex = str_after(s, "sha256:");

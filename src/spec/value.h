@@ -41,8 +41,6 @@ bool value_is_user(const char *s);
 bool value_is_group(const char *s);
 /** value_is_hostname() - RFC 1123, and no longer than the kernel takes */
 bool value_is_hostname(const char *s);
-/** value_is_control() - the name of a row of the posture */
-bool value_is_control(const char *s);
 /** value_is_digest() - "sha256:" and 64 hexadecimal digits in lower case */
 bool value_is_digest(const char *s);
 

@@ -28,6 +28,7 @@ good_value()
         case "$1 $2" in
         *" add-host") echo db:10.0.0.2 ;;
         *" allow-degraded") echo landlock ;;
+        *" require") echo seccomp ;;
         *" cap-add" | *" cap-drop") echo NET_RAW ;;
         *" cidfile") echo "$BATS_TEST_TMPDIR/cid" ;;
         *" cpus") echo 0.5 ;;

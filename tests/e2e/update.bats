@@ -75,7 +75,7 @@ two_children()
         expect_status 0
         coffer exec other sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 100 & done; wait'
         [ "$status" != 0 ] || explain "ten processes where nine are allowed"
-        [[ $(row other pids) == *"9 over all ids"* ]]
+        [[ $(row other cgroup.pids) == *"9 processes over all ids"* ]]
 }
 
 @test "update: the last of several counts, and others stay" {
@@ -116,8 +116,8 @@ two_children()
         expect_equal "67108864 500000000 30" "$(limits box)"
         expect_equal 67108864 "$(in_cgroup box memory memory.limit_in_bytes memory.max)"
         all_inside box
-        [[ $(row box cgroup) == *enforced* ]]
-        [[ $(row box pids) == *"30 over all ids"* ]]
+        [[ $(row box cgroup.memory) == *enforced* ]]
+        [[ $(row box cgroup.pids) == *"30 processes over all ids"* ]]
         # What comes later is born inside: more than there may be cannot be used.
         coffer exec box sh -c 'head -c 200m /dev/zero | tail -c 200m > /dev/null'
         expect_status 137
@@ -132,7 +132,7 @@ two_children()
         expect_equal 134217728 "$(in_cgroup box memory memory.limit_in_bytes memory.max)"
         coffer update --memory 0 --cpus 0 box
         expect_status 0
-        [[ $(row box cgroup) == *off* ]]
+        [[ $(row box cgroup.memory) == *off* ]]
         coffer stop -t 0 box
         expect_status 0
 }
@@ -151,7 +151,7 @@ two_children()
         coffer update --pids-limit 60 box
         expect_status 0
         coffer start box
-        [[ $(row box pids) == *"60 over all ids"* ]]
+        [[ $(row box cgroup.pids) == *"60 processes over all ids"* ]]
 }
 
 @test "update: without a cgroup the running box refuses, and nothing is kept" {

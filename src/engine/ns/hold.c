@@ -185,30 +185,41 @@ static int change(const char *box_id, struct ns_data *data, const struct msg_upd
         return r < 0 ? r : cgroup_change(&data->cgroup, box_id, &limits, which, err);
 }
 
+void hold_tell_limit(struct strv *posture, const struct cgroup *cg, enum cgroup_controller what,
+                     uint64_t limit, const char *remark)
+{
+        static const struct {
+                const char *control;
+                const char *unit;
+        } rows[] = {
+                [CGROUP_MEMORY] = {"cgroup.memory", "bytes"                                     },
+                [CGROUP_PIDS] = {"cgroup.pids",   "processes over all ids of the box together"},
+                [CGROUP_CPU] = {"cgroup.cpu",    "thousandths of a processor"                },
+        };
+        char detail[160];
+
+        (void)snprintf(detail, sizeof(detail), "%" PRIu64 " %s, cgroup %s%s", limit,
+                       rows[what].unit, mode_word(cg), remark);
+        set_row(posture, rows[what].control, limit ? "enforced" : "off",
+                limit ? detail : "no limit asked for");
+}
+
 static void tell_posture(struct engine_box *box, const struct msg_update *m)
 {
+        static const char late[] = ", changed while it ran: memory from before may not count";
         struct ns_data *data = box->data;
-        char detail[128];
+        struct strv *to = &box->posture;
 
-        if (m->which & UPDATE_MEMORY)
+        if (m->which & UPDATE_MEMORY) {
                 data->memory_bytes = m->memory_bytes;
-        if (m->which & UPDATE_CPU)
+                hold_tell_limit(to, &data->cgroup, CGROUP_MEMORY, m->memory_bytes, late);
+        }
+        if (m->which & UPDATE_CPU) {
                 data->cpu_millis = m->cpu_millis;
-        if (m->which & (UPDATE_MEMORY | UPDATE_CPU)) {
-                bool limited = data->memory_bytes || data->cpu_millis;
-
-                (void)snprintf(detail, sizeof(detail),
-                               "%s, changed while it ran: memory from before may not count",
-                               mode_word(&data->cgroup));
-                set_row(&box->posture, "cgroup", limited ? "enforced" : "off",
-                        limited ? detail : "no limit asked for");
+                hold_tell_limit(to, &data->cgroup, CGROUP_CPU, m->cpu_millis, "");
         }
-        if (m->which & UPDATE_PIDS) {
-                (void)snprintf(detail, sizeof(detail),
-                               "%" PRIu64 " over all ids of the box together", m->pids_max);
-                set_row(&box->posture, "pids", m->pids_max ? "enforced" : "off",
-                        m->pids_max ? detail : "no limit asked for");
-        }
+        if (m->which & UPDATE_PIDS)
+                hold_tell_limit(to, &data->cgroup, CGROUP_PIDS, m->pids_max, "");
 }
 
 int hold_limit(const char *box_id, struct engine_box *box, const struct msg_update *m,

@@ -27,6 +27,17 @@ struct ns_data {
 /** hold_remove_leftover() - end and remove the cgroup that a dead run of this box has left */
 int hold_remove_leftover(const char *box_id, struct coffer_error *err);
 
+/**
+ * hold_tell_limit() - write the row of one limit, over the one that is there
+ * @posture: where to
+ * @cg:      what holds the limit
+ * @what:    CGROUP_MEMORY, CGROUP_CPU or CGROUP_PIDS
+ * @limit:   0: none
+ * @remark:  put behind what a limit is
+ */
+void hold_tell_limit(struct strv *posture, const struct cgroup *cg, enum cgroup_controller what,
+                     uint64_t limit, const char *remark);
+
 /* For struct engine; see there. */
 int hold_freeze(const char *box_id, struct engine_box *box, unsigned budget_ms,
                 unsigned *ret_inside, struct coffer_error *err);

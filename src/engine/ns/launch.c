@@ -28,6 +28,7 @@
 #include "proto/channel.h"
 #include "sandbox/mount.h"
 #include "sandbox/userns.h"
+#include "spec/control.h"
 
 #define SETUP_TIMEOUT_MS 30000
 #define INIT_STACK_BYTES (32 * 1024)
@@ -81,14 +82,6 @@ static int say_as_root(const struct launch *l, int code, const char *what)
         return code;
 }
 
-static bool may_lack(const struct launch *l, const char *control)
-{
-        for (size_t i = 0; i < l->setup.allow_degraded.count; i++)
-                if (str_eq(l->setup.allow_degraded.items[i], control))
-                        return true;
-        return false;
-}
-
 /*
  * Under a single-id map setgroups(2) is forbidden (user_namespaces(7)), and the groups that the
  * caller is in besides his own stay with every process of the box: docker, kvm, sudo, …
@@ -116,7 +109,7 @@ static int check_groups(struct launch *l)
         }
         if (used == 0)
                 return strv_addf(&l->box->posture, "idmap\tenforced\tsingle id");
-        if (may_lack(l, "idmap"))
+        if (control_listed(&l->start->may_lack, "idmap"))
                 return strv_addf(&l->box->posture,
                                  "idmap\tdegraded\tsingle id; the box keeps the groups%s", names);
         (void)error_say(l->err, -EPERM, COFFER_ERROR_CONTROL,
@@ -160,6 +153,38 @@ static int prepare_upper(struct launch *l)
         return r < 0 ? say_as_root(l, r, "make the writable layer of the box") : 0;
 }
 
+static int create_cgroup(struct launch *l, const struct cgroup_limits *limits)
+{
+        int r = cgroup_create(l->box_id, limits, &l->data->cgroup, l->err);
+
+        if (r == -EEXIST) { /* we hold its lock */
+                r = hold_remove_leftover(l->box_id, l->err);
+                if (r == 0)
+                        r = cgroup_create(l->box_id, limits, &l->data->cgroup, l->err);
+        }
+        return r;
+}
+
+/* What cannot be set is left out where that was allowed by name; else the box does not start. */
+static int create_without(struct launch *l, struct cgroup_limits *limits, int code)
+{
+        bool memory = limits->memory_bytes && control_listed(&l->start->may_lack, "cgroup.memory");
+        bool cpu = limits->cpu_milli && control_listed(&l->start->may_lack, "cgroup.cpu");
+
+        if (!memory && !cpu)
+                return code;
+        if (memory)
+                (void)strv_addf(&l->box->posture, "cgroup.memory\tdegraded\t%s", l->err->msg);
+        if (cpu)
+                (void)strv_addf(&l->box->posture, "cgroup.cpu\tdegraded\t%s", l->err->msg);
+        limits->memory_bytes = memory ? 0 : limits->memory_bytes;
+        limits->cpu_milli = cpu ? 0 : limits->cpu_milli;
+        if (limits->memory_bytes || limits->cpu_milli)
+                return create_cgroup(l, limits);
+        cgroup_init(&l->data->cgroup);
+        return 0;
+}
+
 static int make_cgroup(struct launch *l)
 {
         const struct msg_limits *m = &l->start->limits;
@@ -168,31 +193,24 @@ static int make_cgroup(struct launch *l)
                 .cpu_milli = m->cpu_millis,
         }; /* how many processes is a limit of the inner user namespace: setup.processes_max */
         bool asked = m->memory_bytes || m->cpu_millis;
-        int r;
+        int r = 0;
 
         /* 0.3 ms of a start for nothing: the PID namespace ends the box, and there is no limit. */
-        if (!asked && !cgroup_is_unified())
-                return strv_addf(&l->box->posture, "cgroup\toff\tno limit asked for");
-        r = cgroup_create(l->box_id, &limits, &l->data->cgroup, l->err);
-
-        if (r == -EEXIST) { /* we hold its lock */
-                r = hold_remove_leftover(l->box_id, l->err);
-                if (r == 0)
-                        r = cgroup_create(l->box_id, &limits, &l->data->cgroup, l->err);
-        }
-        if (r < 0 && asked && m->allow_degraded) {
-                cgroup_init(&l->data->cgroup);
-                return strv_addf(&l->box->posture, "cgroup\tdegraded\t%s",
-                                 l->err ? l->err->msg : "");
-        }
+        if (asked || cgroup_is_unified())
+                r = create_cgroup(l, &limits);
+        if (r < 0)
+                r = create_without(l, &limits, r);
         if (r < 0)
                 return r;
-        l->data->memory_bytes = m->memory_bytes;
-        l->data->cpu_millis = m->cpu_millis;
-        return strv_addf(&l->box->posture, "cgroup\t%s\t%s", asked ? "enforced" : "off",
-                         l->data->cgroup.mode == CGROUP_V2   ? "v2"
-                         : l->data->cgroup.mode == CGROUP_V1 ? "v1"
-                                                             : "none");
+        l->data->memory_bytes = limits.memory_bytes;
+        l->data->cpu_millis = limits.cpu_milli;
+        if (limits.memory_bytes || !m->memory_bytes)
+                hold_tell_limit(&l->box->posture, &l->data->cgroup, CGROUP_MEMORY,
+                                limits.memory_bytes, "");
+        if (limits.cpu_milli || !m->cpu_millis)
+                hold_tell_limit(&l->box->posture, &l->data->cgroup, CGROUP_CPU, limits.cpu_milli,
+                                "");
+        return 0;
 }
 
 /* ----------------------------------------------------------------------------- the clone */
