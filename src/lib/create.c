@@ -22,6 +22,7 @@
 #include "base/sys.h"
 #include "image/image.h"
 #include "image/reference.h"
+#include "lib/defaults.h"
 #include "lib/fill.h"
 #include "lib/handle.h"
 #include "lib/images.h"
@@ -528,7 +529,9 @@ int coffer_box_create(struct coffer_runtime *runtime, const struct coffer_spec *
         r = spec_copy(spec, &c.spec, err);
         if (r < 0)
                 return r;
-        r = create(&c, &box);
+        r = defaults_apply(&c.spec, &spec->keys, err);
+        if (r == 0)
+                r = create(&c, &box);
 
         close_fd(&c.images_fd);
         close_fd(&c.lock_fd);

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/faultpoint.h"
 #include "base/sys.h"
+#include "lib/defaults.h"
 #include "lib/request.h"
 #include "lib/settle.h"
 #include "spec/spec.h"
@@ -264,7 +265,8 @@ static int check_changes(const struct coffer_spec *changes, struct coffer_error 
 }
 
 /* Would the box as a whole still make sense?  The handle keeps what it has become. */
-static int check_whole(struct coffer_box *box, const struct strv *updates, struct coffer_error *err)
+static int check_whole(struct coffer_box *box, const struct strv *updates, const struct strv *keys,
+                       struct coffer_error *err)
 {
         cleanup_with(box_meta_release) struct box_meta meta = {0};
         const struct spec *spec;
@@ -276,6 +278,8 @@ static int check_whole(struct coffer_box *box, const struct strv *updates, struc
                 r = box_apply_updates(box, &meta.updates, err);
         if (r == 0)
                 r = box_apply_updates(box, updates, err);
+        if (r == 0)
+                r = defaults_check(spec, keys, err);
         return r < 0 ? r : spec_validate(spec, err);
 }
 
@@ -316,7 +320,7 @@ int coffer_box_update_begin(struct coffer_box *box, const struct coffer_spec *ch
         if (r < 0)
                 (void)error_set(err, r, "change box %s", box->id);
         else
-                r = check_whole(box, &c->updates, err);
+                r = check_whole(box, &c->updates, &changes->keys, err);
         if (r < 0) {
                 /* What was tried on the handle's spec is no part of the box. */
                 box->spec = spec_free(box->spec);

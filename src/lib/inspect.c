@@ -113,6 +113,7 @@ static void emit_host_config(struct buf *b, const struct spec *s,
         emit_strv(b, "GroupAdd", &s->group_add);
         emit_strv(b, "ExtraHosts", &s->add_host);
         emit_strv(b, "AllowDegraded", &s->allow_degraded);
+        emit_strv(b, "Require", &s->require);
         emit_ulimits(b, &s->ulimits);
         emit_open(b, "RestartPolicy", '{');
         emit_str(b, "Name", restart_name(restart->kind));

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/sys.h"
-#include "registry/config.h"
+#include "store/conf.h"
 #include "registry/message.h"
 
 /* "" before a path: below the user's own configuration. */
@@ -66,7 +66,7 @@ int certs_collect(const char *host, int *ret_fd, struct coffer_error *err)
                 if (places[i][0] == '/')
                         r = str_copy(place, sizeof(place), places[i]);
                 else
-                        r = config_path(place, sizeof(place), places[i]);
+                        r = conf_own_path(place, sizeof(place), places[i]);
                 if (r < 0 || place[0] == '\0')
                         continue;
                 if (snprintf(path, sizeof(path), "%s/%s", place, host) >= (int)sizeof(path))

@@ -2,20 +2,14 @@
 #include "registry/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <ini.h>
-
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "store/conf.h"
 
-#define CONF_MAX_BYTES ((size_t)64 * 1024)
-#define HOSTS_MAX      1024
+#define HOSTS_MAX 1024
 
 static int set_list(void *to, const char *value)
 {
@@ -66,89 +60,39 @@ static const struct {
          set_count                                                                                                 },
 };
 
-struct reading {
-        struct registry_config *config;
-        const char *path;
-        struct coffer_error *err;
-        int code;
-};
-
-static int refuse(struct reading *r, int code)
+/* The lines before the first section; each one that sets an option replaces what was set before. */
+static int take(struct registry_config *to, const struct conf *conf, struct coffer_error *err)
 {
-        r->code = code;
-        error_hint(r->err, "see coffer-image(1) for what can stand there");
-        return 0; /* inih's "no" */
-}
+        for (size_t n = 0; n < conf->count; n++) {
+                const struct conf_entry *e = &conf->items[n];
+                size_t i = 0;
+                int r;
 
-static int handle(void *data, const char *section, const char *name, const char *value)
-{
-        struct reading *r = data;
-        int code;
-
-        if (r->code < 0)
-                return 0;
-        if (section[0] != '\0')
-                return refuse(r, error_say(r->err, -EINVAL, COFFER_ERROR_USAGE,
-                                           "'%s': there is no section '%.40s'", r->path, section));
-        for (size_t i = 0; i < ELEMENTS(options); i++) {
-                if (!str_eq(options[i].name, name))
+                if (e->section[0] != '\0')
                         continue;
-                code = options[i].set((char *)r->config + options[i].field, value);
-                if (code == 0)
-                        return 1;
-                return refuse(r, error_say(r->err, code, COFFER_ERROR_USAGE,
-                                           "'%s': option '%s' cannot be '%.40s'", r->path, name,
-                                           value));
+                while (i < ELEMENTS(options) && !str_eq(options[i].name, e->name))
+                        i++;
+                if (i == ELEMENTS(options))
+                        return conf_refuse(conf, e, -EINVAL, err, "there is no option '%.40s'",
+                                           e->name);
+                r = options[i].set((char *)to + options[i].field, e->value);
+                if (r < 0)
+                        return conf_refuse(conf, e, r, err, "option '%s' cannot be '%.40s'",
+                                           e->name, e->value);
         }
-        return refuse(r, error_say(r->err, -EINVAL, COFFER_ERROR_USAGE,
-                                   "'%s': there is no option '%.40s'", r->path, name));
-}
-
-static int read_file(struct registry_config *c, const char *path, struct coffer_error *err)
-{
-        cleanup_with(buf_release) struct buf text = BUF_INIT(CONF_MAX_BYTES);
-        struct reading reading = {.config = c, .path = path, .err = err};
-        int r = buf_read_file(&text, AT_FDCWD, path);
-
-        if (r == -ENOENT || r == -ENOTDIR)
-                return 0;
-        if (r < 0)
-                return error_set(err, r, "read '%s'", path);
-        if (text.size == 0)
-                return 0;
-        if (memchr(text.data, '\0', text.size))
-                return error_say(err, -EINVAL, COFFER_ERROR_USAGE, "'%s' is no text", path);
-        r = ini_parse_string(text.data, handle, &reading);
-        if (reading.code < 0)
-                return reading.code;
-        return r == 0 ? 0
-                      : error_say(err, -EINVAL, COFFER_ERROR_USAGE,
-                                  "line %d of '%s' is not NAME = VALUE", r, path);
-}
-
-int config_path(char *to, size_t size, const char *path)
-{
-        const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-        int n = 0;
-
-        to[0] = '\0';
-        if (config && config[0] == '/')
-                n = snprintf(to, size, "%s/%s", config, path);
-        else if (home && home[0] == '/')
-                n = snprintf(to, size, "%s/.config/%s", home, path);
-        return (size_t)n >= size ? -ENAMETOOLONG : 0;
+        return 0;
 }
 
 int registry_config_read(struct registry_config *ret, struct coffer_error *err)
 {
         struct registry_config c = {.stall_s = 30, .attempts = 5};
-        char own[PATH_MAX];
-        int r = read_file(&c, "/etc/coffer/coffer.conf", err);
+        struct conf conf;
+        int r = conf_read(&conf, err);
 
-        if (r == 0)
-                r = config_path(own, sizeof(own), "coffer/coffer.conf");
-        if (r == 0 && own[0] != '\0')
-                r = read_file(&c, own, err);
+        if (r < 0)
+                return r;
+        r = take(&c, &conf, err);
+        conf_release(&conf);
         for (size_t i = 0; r == 0 && i < ELEMENTS(options); i++) {
                 const char *value = getenv(options[i].variable);
 

@@ -9,9 +9,8 @@
 #include "base/str.h"
 
 /*
- * What people set about registries: /etc/coffer/coffer.conf, then
- * $XDG_CONFIG_HOME/coffer/coffer.conf, then COFFER_… in the environment; each one that sets an
- * option replaces what was set before.
+ * What people set about registries: coffer.conf (store/conf.h), then COFFER_… in the environment;
+ * each one that sets an option replaces what was set before.
  */
 
 /**
@@ -39,12 +38,3 @@ void registry_config_release(struct registry_config *c);
 
 /** registry_config_has() - whether a list names a host, with its port or for all of them */
 bool registry_config_has(const struct strv *list, const char *host);
-
-/** config_path() - a path below the user's own configuration
- * @to:   "" when there is none: neither XDG_CONFIG_HOME nor HOME is set
- * @size: of @to
- * @path: "coffer/coffer.conf"
- *
- * Return: 0 or -ENAMETOOLONG.
- */
-int config_path(char *to, size_t size, const char *path);

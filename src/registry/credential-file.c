@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "base/sys.h"
-#include "registry/config.h"
+#include "store/conf.h"
 #include "registry/credential.h"
 #include "spec/base64.h"
 #include "store/file.h"
@@ -54,7 +54,7 @@ static int nth_file(unsigned n, char path[PATH_MAX])
                         size = snprintf(path, PATH_MAX, "%s/containers/auth.json", dir);
                 return size >= PATH_MAX ? -ENAMETOOLONG : 0;
         case 2:
-                return config_path(path, PATH_MAX, "containers/auth.json");
+                return conf_own_path(path, PATH_MAX, "containers/auth.json");
         default:
                 return docker_file(path);
         }
