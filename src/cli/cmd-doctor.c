@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "cli/cmd.h"
+#include "cli/host.h"
 #include "cli/print.h"
 #include "cli/probe.h"
 
@@ -64,10 +65,18 @@ static int run_box(struct coffer_box *box, char **ret_json, struct coffer_error 
         return r < 0 ? r : coffer_box_inspect(box, ret_json, err);
 }
 
-/* A box over the host's own files that does nothing; what it says of itself is kept. */
-static int try_box(struct coffer_runtime *runtime, char **ret_json, struct coffer_error *err)
+/*
+ * A box over the host's own files that does nothing; what it says of itself is kept.  @limited:
+ * with limits, which only a cgroup can hold.
+ */
+static int try_box(struct coffer_runtime *runtime, bool limited, char **ret_json,
+                   struct coffer_error *err)
 {
         static const char *const command[] = {"/bin/true", NULL};
+        static const char *const limits[][2] = {
+                {"memory", "64m"},
+                {"cpus",   "1"  }
+        };
         cleanup_with(coffer_spec_freep) struct coffer_spec *spec = NULL;
         cleanup_with(coffer_box_freep) struct coffer_box *box = NULL;
         struct coffer_error ignored = {0};
@@ -76,6 +85,8 @@ static int try_box(struct coffer_runtime *runtime, char **ret_json, struct coffe
 
         if (r == 0)
                 r = coffer_spec_set_image(spec, "host", err);
+        for (size_t i = 0; r == 0 && limited && i < ELEMENTS(limits); i++)
+                r = coffer_spec_set(spec, limits[i][0], limits[i][1], err);
         if (r == 0)
                 r = coffer_spec_set_command(spec, command, err);
         if (r == 0)
@@ -85,6 +96,21 @@ static int try_box(struct coffer_runtime *runtime, char **ret_json, struct coffe
         r = run_box(box, ret_json, err);
         gone = coffer_box_remove(box, COFFER_REMOVE_FORCE, BOX_TIMEOUT_MS, r < 0 ? &ignored : err);
         return r < 0 ? r : gone;
+}
+
+/* Limits as a box has them: the words, and what to do, are those of who sets them. */
+static int print_cgroup(struct print *p, struct coffer_runtime *runtime, struct coffer_error *err)
+{
+        cleanup_with(coffer_release) char *json = NULL;
+        struct probe_result result = {.state = PROBE_ENFORCED};
+        struct coffer_error why = {0};
+
+        if (try_box(runtime, true, &json, &why) < 0)
+                take_error(&result, &why);
+        else
+                (void)snprintf(result.detail, sizeof(result.detail),
+                               "cgroups %s: a box with limits has run", host_cgroup_mode());
+        return print_result(p, "cgroup", false, &result, err);
 }
 
 /*
@@ -109,7 +135,7 @@ static int print_home(struct print *p, char **ret_json, struct coffer_error *err
         if (r < 0)
                 return r;
 
-        if (try_box(runtime, ret_json, &why) < 0) {
+        if (try_box(runtime, false, ret_json, &why) < 0) {
                 take_error(&box, &why);
                 coffer_free(*ret_json);
                 *ret_json = NULL;
@@ -117,6 +143,8 @@ static int print_home(struct print *p, char **ret_json, struct coffer_error *err
                 (void)snprintf(box.detail, sizeof(box.detail), "a default box has run");
         }
         r = print_result(p, "box", true, &box, err);
+        if (r == 0 && *ret_json)
+                r = print_cgroup(p, runtime, err);
         probe_boot(runtime, &boot);
         return r < 0 ? r : print_result(p, "restart-at-boot", false, &boot, err);
 }

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/kvm.h>
 #include <linux/landlock.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -12,7 +14,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +27,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "cli/cause.h"
 #include "cli/host.h"
 
 #define SUBIDS_WANTED 65535
@@ -50,6 +55,19 @@ static void fix(struct probe_result *result, const char *text)
         (void)snprintf(result->fix, sizeof(result->fix), "%s", text);
 }
 
+/* What did not work, why, and what to do about it. */
+static void blame(struct probe_result *result, const char *control, const char *what, int code)
+{
+        struct cause_facts facts;
+        const struct cause *cause;
+
+        cause_gather(&facts);
+        cause = cause_find(control, code, &facts);
+        say(result, PROBE_OFF, "%s: %s%s%s", what, strerror(-code), cause->why[0] ? "; " : "",
+            cause->why);
+        fix(result, cause->fix);
+}
+
 /* Runs @fn in a child; 0, or the negative errno that it answers. */
 static int in_child(int (*fn)(void))
 {
@@ -66,18 +84,6 @@ static int in_child(int (*fn)(void))
         return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
 }
 
-/* A number in a file of /proc/sys; -1 when there is no such setting. */
-static int64_t setting(const char *path)
-{
-        cleanup_with(buf_release) struct buf b = BUF_INIT(64);
-        uint64_t value;
-
-        if (buf_read_file(&b, AT_FDCWD, path) < 0 || !b.data)
-                return -1;
-        b.data[strcspn(b.data, "\n")] = '\0';
-        return str_to_u64(b.data, INT64_MAX, &value) == 0 ? (int64_t)value : -1;
-}
-
 static int try_userns(void)
 {
         return unshare(CLONE_NEWUSER) < 0 ? -errno : 0;
@@ -85,28 +91,12 @@ static int try_userns(void)
 
 static void probe_userns(struct probe_result *result)
 {
-        static const struct {
-                const char *path;
-                int64_t bad;
-                const char *fix;
-        } reasons[] = {
-                {"/proc/sys/kernel/unprivileged_userns_clone",             0,
-                 "sysctl kernel.unprivileged_userns_clone=1"                                                         },
-                {"/proc/sys/user/max_user_namespaces",                     0, "sysctl user.max_user_namespaces=15000"},
-                {"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1,
-                 "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile for coffer"                    },
-        };
         int r = in_child(try_userns);
 
-        if (r == 0) {
+        if (r == 0)
                 say(result, PROBE_ENFORCED, "made one");
-                return;
-        }
-        say(result, PROBE_OFF, "make a user namespace: %s", strerror(-r));
-        fix(result, "run coffer where user namespaces are allowed");
-        for (size_t i = 0; i < ELEMENTS(reasons); i++)
-                if (setting(reasons[i].path) == reasons[i].bad)
-                        fix(result, reasons[i].fix);
+        else
+                blame(result, "userns", "make a user namespace", r);
 }
 
 /* The longest range of the caller in /etc/subuid or /etc/subgid. */
@@ -223,43 +213,107 @@ static void probe_overlay(struct probe_result *result)
                 say(result, PROBE_ENFORCED, "mounted one in a user namespace");
                 return;
         }
-        say(result, PROBE_OFF, "mount an overlay in a user namespace: %s", strerror(-r));
-        fix(result, r == -ENODEV ? "modprobe overlay" : "use a kernel of version 5.11 or later");
+        blame(result, "overlay", "mount an overlay in a user namespace", r);
 }
 
-static void probe_cgroup(struct probe_result *result)
+/* As a process of a box does it: all in a user namespace, and every bit looked at again. */
+static int try_bounding(void)
 {
-        const char *mode = host_cgroup_mode();
+        if (unshare(CLONE_NEWUSER) < 0)
+                return -errno;
+        for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+                if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 &&
+                    prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0)
+                        return -errno;
+        for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+                if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0)
+                        return -EPERM;
+        return 0;
+}
 
-        say(result, str_eq(mode, "none") ? PROBE_OFF : PROBE_ENFORCED, "cgroups: %s%s", mode,
-            str_eq(mode, "none") ? ", so --memory, --cpus and --pids-limit are refused" : "");
-        if (str_eq(mode, "none"))
-                fix(result, "mount cgroup2 with its controllers on /sys/fs/cgroup");
+static void probe_bounding(struct probe_result *result)
+{
+        int r;
+
+        if (!has_userns(result))
+                return;
+        r = in_child(try_bounding);
+        if (r == 0)
+                say(result, PROBE_ENFORCED, "dropped all and read back each");
+        else
+                blame(result, "bounding-set", "clear the bounding set", r);
+}
+
+static int try_no_new_privs(void)
+{
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -errno;
+        return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : -EPERM;
+}
+
+static void probe_no_new_privs(struct probe_result *result)
+{
+        int r = in_child(try_no_new_privs);
+
+        if (r == 0)
+                say(result, PROBE_ENFORCED, "set and read back");
+        else
+                blame(result, "no-new-privs", "set no_new_privs", r);
+}
+
+/* A domain in which no directory may be read; then reading one. */
+static int try_landlock(void)
+{
+        const uint64_t handled = LANDLOCK_ACCESS_FS_READ_DIR;
+        long ruleset = syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
+        int fd;
+
+        if (ruleset < 0)
+                return -errno;
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+            syscall(SYS_landlock_restrict_self, (int)ruleset, 0) < 0)
+                return -errno;
+        fd = sys_open(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY);
+        return fd == -EACCES ? 0 : -EPERM;
 }
 
 static void probe_landlock(struct probe_result *result)
 {
         long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+        int r = abi < 0 ? -errno : in_child(try_landlock);
 
-        if (abi > 0) {
-                say(result, PROBE_ENFORCED, "ABI %ld%s", abi,
+        if (r == 0)
+                say(result, PROBE_ENFORCED, "ABI %ld: a directory was refused%s", abi,
                     abi < 6 ? "; 6 and later also scope signals and abstract sockets" : "");
-                return;
-        }
-        say(result, PROBE_OFF, "ask for Landlock: %s", strerror(errno));
-        fix(result, "boot with landlock in lsm=, on a kernel of version 5.13 or later");
+        else
+                blame(result, "landlock", "enter a Landlock domain", r);
+}
+
+/* A filter that refuses one call; then that call. */
+static int try_seccomp(void)
+{
+        struct sock_filter filter[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_personality, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EDOM),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = {.len = ELEMENTS(filter), .filter = filter};
+
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+            syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+                return -errno;
+        return syscall(SYS_personality, 0xffffffff) < 0 && errno == EDOM ? 0 : -EPERM;
 }
 
 static void probe_seccomp(struct probe_result *result)
 {
-        uint32_t action = SECCOMP_RET_KILL_PROCESS;
+        int r = in_child(try_seccomp);
 
-        if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0) {
-                say(result, PROBE_ENFORCED, "filters can kill a process");
-                return;
-        }
-        say(result, PROBE_OFF, "ask for seccomp: %s", strerror(errno));
-        fix(result, "use a kernel with CONFIG_SECCOMP_FILTER");
+        if (r == 0)
+                say(result, PROBE_ENFORCED, "a filter refused a call");
+        else
+                blame(result, "seccomp", "install a filter", r);
 }
 
 /* Asks nf_tables for its generation in a network namespace of our own. */
@@ -304,28 +358,36 @@ static void probe_nft(struct probe_result *result)
                 say(result, PROBE_ENFORCED, "nf_tables answers in a network namespace");
                 return;
         }
-        say(result, PROBE_OFF, "ask nf_tables: %s", strerror(-r));
-        fix(result, "modprobe nf_tables");
+        blame(result, "nftables", "ask nf_tables", r);
 }
 
+/* A machine of our own: /dev/kvm may be there and make none. */
 static void probe_kvm(struct probe_result *result)
 {
         cleanup_close int fd = sys_open(AT_FDCWD, "/dev/kvm", O_RDWR);
+        cleanup_close int vm_fd = -EBADF;
 
-        if (fd >= 0)
-                say(result, PROBE_ENFORCED, "/dev/kvm can be opened; no engine uses it yet");
-        else
-                say(result, PROBE_OFF, "open /dev/kvm: %s; nothing needs it", strerror(-fd));
+        if (fd >= 0) {
+                vm_fd = ioctl(fd, KVM_CREATE_VM, 0);
+                if (vm_fd >= 0)
+                        say(result, PROBE_ENFORCED, "made a machine; no engine uses it yet");
+                else
+                        blame(result, "kvm", "make a machine by /dev/kvm, which nothing needs",
+                              -errno);
+                return;
+        }
+        blame(result, "kvm", "open /dev/kvm, which nothing needs", fd);
 }
 
 const struct probe probes[] = {
-        {"userns",       true, probe_userns},
-        {"idmap",  false, probe_idmap},
-        {"overlay",        true, probe_overlay},
-        {"cgroup",   false, probe_cgroup},
+        {"userns",            true, probe_userns},
+        {"idmap",       false, probe_idmap},
+        {"overlay",             true, probe_overlay},
+        {"bounding-set",        true, probe_bounding},
+        {"no-new-privs",           true, probe_no_new_privs},
         {"landlock",      true, probe_landlock},
-        {"seccomp", true, probe_seccomp},
-        {"nftables",       false, probe_nft},
-        {"kvm",  false, probe_kvm},
-        {0    },
+        {"seccomp",      true, probe_seccomp},
+        {"nftables",     false, probe_nft},
+        {"kvm",      false, probe_kvm},
+        {0},
 };

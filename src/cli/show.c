@@ -116,8 +116,10 @@ int show_posture(const struct invocation *in, struct coffer_runtime *runtime, sh
 
         for (int i = 0; i < in->argc; i++) {
                 cleanup_with(coffer_release) char *json = NULL;
-                struct print p = {.table = "{{.control}}\t{{.wanted}}\t{{.state}}\t{{.detail}}",
-                                  .headers = none};
+                struct print p = {
+                        .table =
+                                "{{.control}}\t{{.wanted}}\t{{.state}}\t{{.detail}}\t{{.verified}}",
+                        .headers = none};
                 struct jv v, row;
                 size_t at = 0;
                 int r = get_object(runtime, in->argv[i], get, &json, &v, &err);

@@ -11,10 +11,14 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
+#include "base/sys.h"
 #include "lib/emit.h"
 #include "lib/view.h"
 #include "lib/views.h"
+#include "sandbox/posture.h"
+#include "spec/caps.h"
 #include "spec/value.h"
 #include "store/health.h"
 
@@ -204,27 +208,65 @@ static void emit_mounts(struct buf *b, const struct coffer_box *box)
         emit_close(b, ']');
 }
 
-static void emit_posture(struct buf *b, const struct strv *rows)
+/* Main as it runs now; false when it does not, or when its number is somebody else's by now. */
+static bool gather(const struct coffer_box *box, const struct view *v, struct posture_facts *facts)
 {
-        static const char *const keys[] = {"control", "wanted", "state", "detail"};
+        cleanup_close int pidfd = -EBADF;
+        uint64_t inode = 0;
+
+        if (!v->held || v->record.pid == 0)
+                return false;
+        pidfd = sys_pidfd_open((pid_t)v->record.pid);
+        if (pidfd < 0 || (v->record.pid_inode != 0 &&
+                          (process_inode(pidfd, &inode) < 0 || inode != v->record.pid_inode)))
+                return false;
+        facts->caps_max = spec_caps_root(box->spec) | spec_caps_user(box->spec);
+        facts->memory_asked = box->spec->memory_bytes;
+        posture_gather((pid_t)v->record.pid, box->id, facts);
+        return facts->main.known;
+}
+
+/* @facts: NULL: the box does not run, and nothing can be read back. */
+static void emit_row(struct buf *b, char *row, const struct posture_facts *facts)
+{
+        const char *control = strsep(&row, "\t"), *wanted = strsep(&row, "\t");
+        const char *state = strsep(&row, "\t");
+        enum posture_answer answer = POSTURE_UNKNOWN;
+        char seen[128] = "", contrary[192];
+
+        if (facts && state && str_eq(state, "enforced"))
+                answer = posture_verify(control, facts, seen, sizeof(seen));
+        emit_open(b, NULL, '{');
+        emit_str(b, "control", control);
+        emit_str(b, "wanted", wanted);
+        if (answer == POSTURE_NO) {
+                (void)snprintf(contrary, sizeof(contrary), "was enforced, and does not hold: %s",
+                               seen);
+                emit_str(b, "state", "off");
+                emit_str(b, "detail", contrary);
+        } else {
+                emit_str(b, "state", state);
+                emit_str(b, "detail", row); /* may have tabs of its own */
+        }
+        emit_str(b, "verified", answer == POSTURE_YES ? seen : "");
+        emit_close(b, '}');
+}
+
+static void emit_posture(struct buf *b, const struct coffer_box *box, const struct view *v)
+{
+        const struct strv *rows = &v->record.posture;
+        struct posture_facts facts = {.memory_asked = 0};
+        bool runs = rows->count > 0 && gather(box, v, &facts);
 
         emit_open(b, "Posture", '[');
         for (size_t i = 0; i < rows->count; i++) {
                 char *row = strdup(rows->items[i]);
-                char *rest = row;
 
                 if (!row) {
                         b->failed = -ENOMEM;
                         return;
                 }
-                emit_open(b, NULL, '{');
-                for (size_t k = 0; k < ELEMENTS(keys); k++) {
-                        /* The last one may have tabs of its own. */
-                        char *part = k + 1 < ELEMENTS(keys) ? strsep(&rest, "\t") : rest;
-
-                        emit_str(b, keys[k], part);
-                }
-                emit_close(b, '}');
+                emit_row(b, row, runs ? &facts : NULL);
                 free(row);
         }
         emit_close(b, ']');
@@ -264,7 +306,7 @@ static void emit_box(struct buf *b, const struct coffer_box *box, const struct v
         emit_open(b, "Ports", '{');
         emit_close(b, '}');
         emit_close(b, '}');
-        emit_posture(b, &v->record.posture);
+        emit_posture(b, box, v);
         if (v->identity.pid != 0)
                 emit_identity(b, v);
         else

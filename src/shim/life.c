@@ -59,6 +59,7 @@ void life_event(struct shim *s, const char *action, const char *const *extra)
                 .image = s->start.image,
                 .labels = &s->start.labels,
                 .extra = extra,
+                .posture = str_eq(action, "start") ? &s->record.posture : NULL,
         };
 
         if (!is_helper(s))

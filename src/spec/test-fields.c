@@ -238,11 +238,6 @@ TEST(refuses_values_in_one_line_with_a_hint)
                 {"allow-degraded",      "",                EINVAL,  "not a control"                    },
                 {"allow-degraded",      "landlock,",       EINVAL,  "'' is not a control"              },
                 {"allow-degraded",      "landlock,walls",  EINVAL,  "'walls'"                          },
-                {"require",             "walls",           EINVAL,  "they are engine, userns"          },
-                {"require",             "cgroup.",         EINVAL,  "not a control"                    },
-                {"require",             "landlock,vm",     ENOTSUP, "vm cannot be required"            },
-                {"require",             "proxy",           ENOTSUP, "proxy cannot be required"         },
-                {"require",             "shim",            ENOTSUP, "shim cannot be required"          },
                 {"cap-add",             "CAP_",            EINVAL,  "not a capability"                 },
                 {"cap-add",             "",                EINVAL,  "not a capability"                 },
                 {"cap-add",             "chown,kill",      EINVAL,  "not a capability"                 },
@@ -596,4 +591,31 @@ TEST(capability_names_and_numbers_agree)
         t_errno(EINVAL, caps_number("CAP_CAP_CHOWN"));
         t_errno(EINVAL, caps_number(""));
         t_errno(EINVAL, caps_number("40"));
+}
+
+TEST(controls_that_are_none_or_cannot_be_had_are_refused_by_name)
+{
+        static const struct {
+                const char *value;
+                int code;
+                const char *words;
+        } rows[] = {
+                {"walls",       EINVAL,  "they are engine, userns"   },
+                {"cgroup.",     EINVAL,  "'cgroup.' is not a control"},
+                {"landlock,vm", ENOTSUP, "vm cannot be required"     },
+                {"proxy",       ENOTSUP, "proxy cannot be required"  },
+                {"shim",        ENOTSUP, "shim cannot be required"   },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                cleanup_with(spec_release) struct spec s;
+                struct coffer_error err = {0};
+
+                spec_init(&s);
+                t_note("%s", rows[i].value);
+                t_errno(rows[i].code, spec_set(&s, "require", rows[i].value, &err));
+                t_true(strstr(err.msg, rows[i].words) != NULL);
+                t_true(err.hint[0] != '\0');
+                t_int(0, s.require.count);
+        }
 }

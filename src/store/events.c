@@ -69,8 +69,13 @@ int event_format(const struct event *e, struct buf *to)
                 append_pair(to, "image", e->image);
         if (e->name)
                 append_pair(to, "name", e->name);
+        (void)buf_append_str(to, "}}");
+        if (e->posture) {
+                (void)buf_append_str(to, ",\"posture\":");
+                posture_append_json(to, e->posture);
+        }
         (void)buf_printf(to,
-                         "}},\"scope\":\"local\",\"time\":%" PRIu64 ",\"timeNano\":%" PRIu64 "}\n",
+                         ",\"scope\":\"local\",\"time\":%" PRIu64 ",\"timeNano\":%" PRIu64 "}\n",
                          time_ns / 1000000000U, time_ns);
         return to->failed;
 }

@@ -29,6 +29,7 @@
  * @labels:  "key=value"; NULL for none
  * @extra:   pairs of attribute and value, ended by NULL, like {"exitCode", "0", NULL}; may be NULL
  * @time_ns: 0: now
+ * @posture: rows as in struct box_record; NULL for none
  */
 struct event {
         const char *type;
@@ -39,6 +40,7 @@ struct event {
         const struct strv *labels;
         const char *const *extra;
         uint64_t time_ns;
+        const struct strv *posture;
 };
 
 /**

@@ -51,6 +51,17 @@ static void append_row(struct buf *to, const char *row)
         (void)buf_append_str(to, "}");
 }
 
+void posture_append_json(struct buf *to, const struct strv *rows)
+{
+        (void)buf_append_str(to, "[");
+        for (size_t i = 0; i < rows->count; i++) {
+                if (i > 0)
+                        (void)buf_append_str(to, ",");
+                append_row(to, rows->items[i]);
+        }
+        (void)buf_append_str(to, "]");
+}
+
 int state_write(int box_dir_fd, const struct box_record *r, bool sync)
 {
         cleanup_with(release_buf) struct buf text = BUF_INIT(STATE_BYTES_MAX);
@@ -73,16 +84,11 @@ int state_write(int box_dir_fd, const struct box_record *r, bool sync)
                 ",\"created_ns\":%" PRIu64 ",\"started_ns\":%" PRIu64 ",\"finished_ns\":%" PRIu64
                 ",\"exit_code\":%" PRIu32
                 ",\"oom_killed\":%s,\"timed_out\":%s,\"stop_asked\":%s,\"restart_count\":%" PRIu32
-                ",\"posture\":[",
+                ",\"posture\":",
                 r->pid, r->pid_inode, r->pid_start, r->created_ns, r->started_ns, r->finished_ns,
                 r->exit_code, r->oom_killed ? "true" : "false", r->timed_out ? "true" : "false",
                 r->stop_asked ? "true" : "false", r->restart_count);
-        for (size_t i = 0; i < r->posture.count; i++) {
-                if (i > 0)
-                        (void)buf_append_str(&text, ",");
-                append_row(&text, r->posture.items[i]);
-        }
-        (void)buf_append_str(&text, "]");
+        posture_append_json(&text, &r->posture);
         if (r->health[0] != '\0') {
                 (void)buf_append_str(&text, ",\"health\":");
                 (void)buf_append_json(&text, r->health);

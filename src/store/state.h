@@ -6,6 +6,7 @@
 
 #include <coffer/error.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 
 /*
@@ -87,6 +88,9 @@ int state_read(int box_dir_fd, struct box_record *ret_record, struct coffer_erro
 /** state_parse() - the same from memory */
 int state_parse(const char *text, size_t size, struct box_record *ret_record,
                 struct coffer_error *err);
+
+/** posture_append_json() - an array of {control, wanted, state, detail} */
+void posture_append_json(struct buf *to, const struct strv *rows);
 
 /** now_ns() - CLOCK_REALTIME in nanoseconds */
 uint64_t now_ns(void);

@@ -271,6 +271,9 @@ refusals=(
         expect_in_stderr "hint: a seccomp filter around coffer refuses it"
         without securebits 1 run --rm "$image" /escape rights
         expect_in_stderr "hint: a seccomp filter around coffer refuses it"
+        without capbset-drop 1 doctor
+        expect_status 1
+        expect_in_output "clear the bounding set: Operation not permitted; a seccomp filter around coffer refuses it"
 }
 
 @test "where groups and ids cannot be set, or are only said to be, nothing starts" {
