@@ -149,13 +149,10 @@ void note_posture(struct shim *s)
         strv_release(&s->record.posture);
         for (size_t i = 0; i < s->box.posture.count; i++) {
                 const char *row = s->box.posture.items[i];
-                char control[32], state[12];
+                size_t name = strcspn(row, "\t");
 
-                if (sscanf(row, "%31[^\t]\t%11[^\t]", control, state) != 2)
-                        continue;
-                (void)strv_addf(&s->record.posture, "%s\t%s%s", control,
-                                control_wanted(control, state, &s->start.may_lack),
-                                row + strlen(control));
+                (void)strv_addf(&s->record.posture, "%.*s\t%s%s", (int)name, row,
+                                control_wanted(row, &s->start.may_lack), row + name);
         }
 }
 

@@ -77,48 +77,53 @@ void control_names(char *to, size_t size)
                                          table[i].name);
 }
 
-const char *control_wanted(const char *name, const char *state, const struct strv *may_lack)
+/* Is it the row of this control, and in this state? */
+static bool row_is(const char *row, const char *name, const char *state)
 {
-        if (str_eq(state, "off"))
-                return "off";
-        return control_listed(may_lack, name) ? "allowed-degraded" : "required";
+        const char *rest = str_after(row, name);
+
+        rest = rest && *rest == '\t' ? str_after(rest + 1, state) : NULL;
+        return rest && (*rest == '\t' || *rest == '\0' || *state == '\0');
 }
 
-/* The state of a control; "" when the rows do not have it. */
-static void find_state(const struct strv *rows, const char *name, char to[12])
+const char *control_wanted(const char *row, const struct strv *may_lack)
 {
-        to[0] = '\0';
-        for (size_t i = 0; i < rows->count; i++) {
-                const char *row = rows->items[i];
-                size_t length = strlen(name);
-
-                if (strncmp(row, name, length) != 0 || row[length] != '\t')
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                if (!row_is(row, table[i].name, ""))
                         continue;
-                row += length + 1;
-                (void)snprintf(to, 12, "%.*s", (int)strcspn(row, "\t"), row);
+                if (row_is(row, table[i].name, "off"))
+                        return "off";
+                if (control_listed(may_lack, table[i].name))
+                        return "allowed-degraded";
         }
+        return "required";
 }
 
-static bool is_good(const struct control *c, const char *state, const struct strv *may_lack)
+static bool is_good(const struct control *c, const char *row, const struct strv *may_lack)
 {
-        if (str_eq(state, "enforced"))
-                return true;
-        if (str_eq(state, "degraded"))
-                return control_listed(may_lack, c->name);
-        return str_eq(state, "off") && c->kind != CONTROL_ALWAYS;
+        return row_is(row, c->name, "enforced") ||
+               (row_is(row, c->name, "degraded") && control_listed(may_lack, c->name)) ||
+               (row_is(row, c->name, "off") && c->kind != CONTROL_ALWAYS);
+}
+
+static const char *find_row(const struct strv *rows, const char *name)
+{
+        for (size_t i = 0; i < rows->count; i++)
+                if (row_is(rows->items[i], name, ""))
+                        return rows->items[i];
+        return NULL;
 }
 
 int control_check(const struct strv *rows, const struct strv *may_lack, struct coffer_error *err)
 {
         for (size_t i = 0; i < ELEMENTS(table); i++) {
-                char state[12];
+                const char *row = table[i].row ? find_row(rows, table[i].name) : NULL;
+                const char *state = row ? row + strlen(table[i].name) + 1 : "not spoken of";
 
-                if (!table[i].row)
+                if (!table[i].row || (row && is_good(&table[i], row, may_lack)))
                         continue;
-                find_state(rows, table[i].name, state);
-                if (!is_good(&table[i], state, may_lack))
-                        return error_say(err, -EPERM, COFFER_ERROR_CONTROL, "%s: is %s",
-                                         table[i].name, state[0] ? state : "not spoken of");
+                return error_say(err, -EPERM, COFFER_ERROR_CONTROL, "%s: is %.*s", table[i].name,
+                                 (int)strcspn(state, "\t"), state);
         }
         return 0;
 }

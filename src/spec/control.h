@@ -50,13 +50,12 @@ void control_names(char *to, size_t size);
 
 /**
  * control_wanted() - the second word of a row of the posture
- * @name:       of the control
- * @state:      what it came to: "enforced", "degraded" or "off"
- * @may_lack:   what --allow-degraded named
+ * @row:      "control\tstate\tdetail"
+ * @may_lack: what --allow-degraded named
  *
  * Return: "required", "allowed-degraded" or "off".
  */
-const char *control_wanted(const char *name, const char *state, const struct strv *may_lack);
+const char *control_wanted(const char *row, const struct strv *may_lack);
 
 /**
  * control_check() - is a posture one that a box may run with?

@@ -72,7 +72,7 @@ int event_format(const struct event *e, struct buf *to)
         (void)buf_append_str(to, "}}");
         if (e->posture) {
                 (void)buf_append_str(to, ",\"posture\":");
-                posture_append_json(to, e->posture);
+                posture_append_json(to, e->posture, false);
         }
         (void)buf_printf(to,
                          ",\"scope\":\"local\",\"time\":%" PRIu64 ",\"timeNano\":%" PRIu64 "}\n",

@@ -29,7 +29,7 @@
  * @labels:  "key=value"; NULL for none
  * @extra:   pairs of attribute and value, ended by NULL, like {"exitCode", "0", NULL}; may be NULL
  * @time_ns: 0: now
- * @posture: rows as in struct box_record; NULL for none
+ * @posture: rows as in struct box_record, told without their details; NULL for none
  */
 struct event {
         const char *type;

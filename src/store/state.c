@@ -31,11 +31,11 @@ uint64_t now_ns(void)
 }
 
 /* A row is "control\twanted\tstate\tdetail". */
-static void append_row(struct buf *to, const char *row)
+static void append_row(struct buf *to, const char *row, bool whole)
 {
         static const char *const keys[] = {"control", "wanted", "state", "detail"};
 
-        for (size_t i = 0; i < ELEMENTS(keys); i++) {
+        for (size_t i = 0; i + !whole < ELEMENTS(keys); i++) {
                 size_t n = i + 1 < ELEMENTS(keys) ? strcspn(row, "\t") : strlen(row);
                 char *part = strndup(row, n);
 
@@ -51,13 +51,13 @@ static void append_row(struct buf *to, const char *row)
         (void)buf_append_str(to, "}");
 }
 
-void posture_append_json(struct buf *to, const struct strv *rows)
+void posture_append_json(struct buf *to, const struct strv *rows, bool whole)
 {
         (void)buf_append_str(to, "[");
         for (size_t i = 0; i < rows->count; i++) {
                 if (i > 0)
                         (void)buf_append_str(to, ",");
-                append_row(to, rows->items[i]);
+                append_row(to, rows->items[i], whole);
         }
         (void)buf_append_str(to, "]");
 }
@@ -88,7 +88,7 @@ int state_write(int box_dir_fd, const struct box_record *r, bool sync)
                 r->pid, r->pid_inode, r->pid_start, r->created_ns, r->started_ns, r->finished_ns,
                 r->exit_code, r->oom_killed ? "true" : "false", r->timed_out ? "true" : "false",
                 r->stop_asked ? "true" : "false", r->restart_count);
-        posture_append_json(&text, &r->posture);
+        posture_append_json(&text, &r->posture, true);
         if (r->health[0] != '\0') {
                 (void)buf_append_str(&text, ",\"health\":");
                 (void)buf_append_json(&text, r->health);

@@ -89,8 +89,8 @@ int state_read(int box_dir_fd, struct box_record *ret_record, struct coffer_erro
 int state_parse(const char *text, size_t size, struct box_record *ret_record,
                 struct coffer_error *err);
 
-/** posture_append_json() - an array of {control, wanted, state, detail} */
-void posture_append_json(struct buf *to, const struct strv *rows);
+/** posture_append_json() - an array of {control, wanted, state}, and detail when @whole */
+void posture_append_json(struct buf *to, const struct strv *rows, bool whole);
 
 /** now_ns() - CLOCK_REALTIME in nanoseconds */
 uint64_t now_ns(void);
