@@ -47,7 +47,8 @@ COFFER_API const char *coffer_state_name(enum coffer_state state);
  * @err:     why not; may be NULL
  *
  * An image that is not in the home yet is unpacked first, which can take seconds.  What a failed
- * call had made is removed.
+ * call had made is removed.  What @spec does not say comes from coffer.conf(5), which may also lock
+ * something.
  *
  * Context: one thread at a time per @runtime.  Blocks.
  *
@@ -55,6 +56,7 @@ COFFER_API const char *coffer_state_name(enum coffer_state state);
  *   -EEXIST  the name is taken (COFFER_ERROR_EXISTS)
  *   -EINVAL  the spec cannot work (COFFER_ERROR_USAGE)
  *   -ENOENT  the image, or a volume's source, is not there
+ *   -EPERM   coffer.conf locks what @spec would weaken, or the host's is not to be trusted
  *   -EROFS, -ENOSPC, -EDQUOT  the home cannot be written
  */
 COFFER_API int coffer_box_create(struct coffer_runtime *runtime, const struct coffer_spec *spec,

@@ -212,13 +212,12 @@ static void emit_mounts(struct buf *b, const struct coffer_box *box)
 static bool gather(const struct coffer_box *box, const struct view *v, struct posture_facts *facts)
 {
         cleanup_close int pidfd = -EBADF;
-        uint64_t inode = 0;
 
         if (!v->held || v->record.pid == 0)
                 return false;
         pidfd = sys_pidfd_open((pid_t)v->record.pid);
-        if (pidfd < 0 || (v->record.pid_inode != 0 &&
-                          (process_inode(pidfd, &inode) < 0 || inode != v->record.pid_inode)))
+        if (pidfd < 0 ||
+            !process_has_mark(pidfd, v->record.pid, v->record.pid_inode, v->record.pid_start))
                 return false;
         facts->caps_max = spec_caps_root(box->spec) | spec_caps_user(box->spec);
         facts->memory_asked = box->spec->memory_bytes;

@@ -137,6 +137,13 @@ END
 125 | $files/text                  | run --cidfile "$files/text" $image true
 125 | detach-keys                  | run --detach-keys ctrl-ctrl $image true
 125 | --allow-degraded             | run --allow-degraded nothing $image true
+125 | they are engine, userns      | run --require landlock,nothing $image true
+125 | vm cannot be required        | run --require vm $image true
+125 | both mean landlock           | run --require landlock --allow-degraded landlock $image true
+125 | both mean cgroup.cpu         | create --require cgroup.cpu --cpus 1 --allow-degraded cgroup $image true
+125 | no limit to enforce          | run --require cgroup.memory $image true
+125 | bounding-set                 | run --allow-degraded bounding-set,landlock $image true
+125 | no limit to enforce          | run --require cgroup.pids --pids-limit -1 $image true
 2   | --no-such-flag               | ps --no-such-flag
 2   | --no-such-flag               | --no-such-flag ps
 2   | 'frobnicate'                 | frobnicate
