@@ -29,6 +29,7 @@
 #include <coffer/box.h>
 #include <coffer/stats.h>
 #include <coffer/logs.h>
+#include <coffer/audit.h>
 #include <coffer/copy.h>
 #include <coffer/event.h>
 #include <coffer/volume.h>

@@ -11,12 +11,14 @@ extern "C" {
 
 /* For coffer_prune_options.flags */
 #define COFFER_PRUNE_DRY_RUN 2u /* remove nothing, only say what would be removed */
+#define COFFER_PRUNE_AUDIT   4u /* only audit logs of boxes that were removed, and nothing else */
 
 /**
  * struct coffer_prune_options - what to remove; zero means everything that is dead
  * @size:      sizeof(struct coffer_prune_options), so that members can be added later
- * @flags:     COFFER_PRUNE_DRY_RUN
- * @before_ns: only boxes made before this, nanoseconds since 1970; 0: whenever
+ * @flags:     COFFER_PRUNE_DRY_RUN, COFFER_PRUNE_AUDIT
+ * @before_ns: only boxes made before this, nanoseconds since 1970; of audit logs: not written to
+ *             since; 0: whenever
  * @labels:    only boxes with all of these: "KEY" or "KEY=value", "!" before it: without it; ended
  *             by NULL; NULL: whatever they have
  *
@@ -32,7 +34,7 @@ struct coffer_prune_options {
 /**
  * struct coffer_pruned - one thing that was removed, or would be
  * @kind:  "box"; or a leftover: "trash" and "unfinished" (of a removal or a creation that was cut
- *         short), "name" and "range" (claims of a box that is not there)
+ *         short), "name" and "range" (claims of a box that is not there); or "audit"
  * @id:    of the box
  * @name:  of the box, or what was claimed; may be empty
  * @bytes: on disk

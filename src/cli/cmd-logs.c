@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/sys.h"
+#include "cli/audit-print.h"
 #include "cli/cmd.h"
 #include "cli/human.h"
 
@@ -15,6 +16,7 @@ struct logs_args {
         uint64_t tail;
         bool follow;
         bool timestamps;
+        bool audit;
 };
 
 #define LOGS(field) offsetof(struct logs_args, field)
@@ -42,13 +44,15 @@ static int opt_tail(void *where, const struct opt *o, const char *value, struct 
 }
 
 static const struct opt logs_opts[] = {
-        {"follow",      'f', NULL, opt_flag, LOGS(follow), "go on while the box runs"},
-        {"since",         0, "TIME", opt_time, LOGS(since_ns),
+        {"audit",                     0, NULL, opt_flag, LOGS(audit),
+         "what was done to the box instead, out of its audit log"},
+        {"follow",                       'f', NULL, opt_flag, LOGS(follow), "go on while the box runs"},
+        {"since",                0, "TIME", opt_time, LOGS(since_ns),
          "from this time on, such as 2026-01-31T12:00:00Z, or 10m for ten minutes ago"},
-        {"tail", 'n', "N", opt_tail, LOGS(tail), "the last N lines only (default all)"},
-        {"timestamps",             't', NULL, opt_flag, LOGS(timestamps), "the time before each line"},
-        {"until",    0, "TIME", opt_time, LOGS(until_ns), "up to this time"},
-        {0    },
+        {"tail",                           'n', "N", opt_tail, LOGS(tail), "the last N lines only (default all)"},
+        {"timestamps",  't', NULL, opt_flag, LOGS(timestamps), "the time before each line"},
+        {"until",                   0, "TIME", opt_time, LOGS(until_ns), "up to this time"},
+        {0},
 };
 
 /* The middle of a line, per stream: a record is not a line. */
@@ -128,9 +132,18 @@ static int cmd_logs(struct invocation *in)
         o.since_ns = a.since_ns > 0 ? (uint64_t)a.since_ns : 0;
         o.until_ns = a.until_ns > 0 ? (uint64_t)a.until_ns : 0;
 
+        if (a.audit && (a.follow || a.timestamps))
+                return command_usage(in, NULL,
+                                     "--audit goes with neither --follow nor --timestamps");
         status = command_open_home(in, &runtime);
         if (status != 0)
                 return status;
+        if (a.audit) {
+                const struct audit_range range = {o.since_ns, o.until_ns, o.tail};
+
+                r = audit_print(runtime, in->argv[0], &range, audit_put_short, &err);
+                return r < 0 ? command_fail(in, &err) : 0;
+        }
         r = coffer_box_open(runtime, in->argv[0], &box, &err);
         if (r == 0)
                 r = coffer_logs_open(box, &o, &logs, &err);

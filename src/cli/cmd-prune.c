@@ -12,18 +12,34 @@
 
 struct prune_args {
         struct strv filters;
+        int64_t older_ns;
+        bool audit;
         bool dry_run;
         bool force;
 };
 
 #define PRUNE(field) offsetof(struct prune_args, field)
 
+static int opt_age(void *where, const struct opt *o, const char *value, struct coffer_error *err)
+{
+        int64_t age;
+
+        if (human_read_duration(value, &age) < 0 || age >= human_now())
+                return error_say(err, -EINVAL, COFFER_ERROR_USAGE, "no length of time");
+        *(int64_t *)where = human_now() - age;
+        return 0;
+}
+
 static const struct opt prune_opts[] = {
-        {"dry-run",       0, NULL, opt_flag, PRUNE(dry_run), "only list what would be removed"},
-        {"filter",           0, "KEY=VALUE", opt_list, PRUNE(filters),
+        {"audit",       0, NULL, opt_flag, PRUNE(audit),
+         "only the audit logs of boxes that were removed, and nothing else"},
+        {"dry-run",         0, NULL, opt_flag, PRUNE(dry_run), "only list what would be removed"},
+        {"filter", 0, "KEY=VALUE", opt_list, PRUNE(filters),
          "only boxes made until a time, with a label, or without it (label!=KEY)"},
-        {"force", 'f', NULL, opt_flag, PRUNE(force), "do not ask"},
-        {0              },
+        {"older-than",             0, "DURATION", opt_age, PRUNE(older_ns),
+         "with --audit: only what was not written to for so long, such as 720h"},
+        {"force",    'f', NULL, opt_flag, PRUNE(force), "do not ask"},
+        {0    },
 };
 
 static int read_filter(const char *filter, struct coffer_prune_options *o, struct strv *labels,
@@ -56,6 +72,8 @@ static void print_item(const struct coffer_pruned *item)
 {
         if (str_eq(item->kind, "box"))
                 (void)puts(item->id);
+        else if (str_eq(item->kind, "audit"))
+                (void)printf("audit log of box %s\n", item->id);
         else if (str_eq(item->kind, "trash"))
                 (void)printf("trash of box %s\n", item->id);
         else if (str_eq(item->kind, "unfinished"))
@@ -113,10 +131,20 @@ static int cmd_prune(struct invocation *in)
                 if (read_filter(a.filters.items[i], &o, &labels, &err) < 0)
                         return command_fail(in, &err);
         o.labels = labels.count > 0 ? (const char *const *)labels.items : NULL;
-        o.flags = a.dry_run ? COFFER_PRUNE_DRY_RUN : 0;
+        if (a.audit && a.filters.count > 0)
+                return command_usage(in, "use --older-than", "--audit goes with no --filter");
+        if (a.older_ns != 0 && !a.audit)
+                return command_usage(in, "for boxes it is --filter until=DURATION",
+                                     "--older-than goes with --audit");
+        if (a.audit)
+                o.before_ns = (uint64_t)a.older_ns;
+        o.flags = (a.dry_run ? COFFER_PRUNE_DRY_RUN : 0) | (a.audit ? COFFER_PRUNE_AUDIT : 0);
         if (!a.force && !a.dry_run)
-                status = ask_first(in, "give --force, or --dry-run to see what would go",
-                                   "This removes all boxes that do not run, with all their files");
+                status =
+                        ask_first(in, "give --force, or --dry-run to see what would go",
+                                  a.audit ? "This removes all audit logs of boxes that were removed"
+                                          : "This removes all boxes that do not run, with all "
+                                            "their files");
         if (status == 0)
                 status = command_open_home(in, &runtime);
         if (status != 0)

@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 
-extern const struct command command_attach, command_completion, command_cp, command_create,
+extern const struct command command_attach, command_audit_show, command_audit_verify, command_completion, command_cp, command_create,
         command_diff, command_doctor, command_events, command_exec, command_export,
         command_image_inspect, command_image_ls, command_image_prune, command_image_pull,
         command_image_rm, command_image_tag, command_info, command_inspect, command_kill,

@@ -14,6 +14,8 @@ const struct command *const commands[] = {
         &command_wait,
         &command_attach,
         &command_logs,
+        &command_audit_show,
+        &command_audit_verify,
         &command_pause,
         &command_unpause,
         &command_update,

@@ -59,10 +59,22 @@ static inline void engine_box_unpin(struct engine_box *box)
 }
 
 /**
+ * struct engine_gate - asked once before main may go on, while the box is being built
+ * @open: 0, or a negative errno with @err: then the launch fails
+ * @data: its
+ */
+struct engine_gate {
+        int (*open)(void *data, struct coffer_error *err);
+        void *data;
+};
+
+/**
  * struct engine - one way of isolating
  * @name:    the posture's `engine` row
  * @launch:  build everything and hand main over; on failure nothing is left.  @sibling: for our
- *           parent, whose child the box becomes; it takes over with @adopt what we send it
+ *           parent, whose child the box becomes; it takes over with @adopt what we send it;
+ *           @gate: may be NULL; with START_HELD it is not asked, and main waits for @go
+ * @go:      hand main over that was held
  * @adopt:   complete a box that another process launched: the descriptors are in @box
  * @forget:  close what we hold of a box that our parent has taken over
  * @kill:    end whatever is left of the box and wait until it is gone, or too long for that
@@ -80,8 +92,10 @@ static inline void engine_box_unpin(struct engine_box *box)
 struct engine {
         const char *name;
         int (*launch)(const char *box_id, int box_dir_fd, int init_exe_fd,
-                      const struct msg_start *start, bool sibling, struct engine_box *ret_box,
-                      struct coffer_error *err);
+                      const struct msg_start *start, bool sibling, const struct engine_gate *gate,
+                      struct engine_box *ret_box, struct coffer_error *err);
+        int (*go)(const struct engine_box *box, const struct msg_start *start,
+                  struct coffer_error *err);
         int (*adopt)(const char *box_id, struct engine_box *box, struct coffer_error *err);
         void (*forget)(struct engine_box *box);
         int (*kill)(struct engine_box *box, struct coffer_error *err);

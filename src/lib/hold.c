@@ -12,9 +12,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/faultpoint.h"
 #include "base/sys.h"
+#include "lib/audit.h"
 #include "lib/defaults.h"
 #include "lib/request.h"
 #include "lib/settle.h"
@@ -195,6 +197,19 @@ static int settle_cut(struct coffer_call *c)
         return r < 0 ? r : -ENOENT;
 }
 
+/* Of a box that runs its monitor does it. */
+static void write_down(const struct coffer_call *c)
+{
+        struct buf text = BUF_INIT(4096);
+        struct audit_record record = {.event = AUDIT_UPDATE};
+
+        for (size_t i = 0; i < c->updates.count; i++)
+                (void)buf_printf(&text, "%s%s", i > 0 ? ", " : "", c->updates.items[i]);
+        record.detail = text.data;
+        audit_tell(c->box, c->box->spec ? c->box->spec->image : NULL, &record);
+        buf_release(&text);
+}
+
 /* Nobody runs it: its lock keeps it so until the change is written down. */
 static int keep_idle(struct coffer_call *c)
 {
@@ -214,7 +229,11 @@ static int keep_idle(struct coffer_call *c)
         if (r == -ENOENT)
                 return error_say(&c->error, r, COFFER_ERROR_NO_SUCH_BOX, "box %s was removed",
                                  c->box->id);
-        return r < 0 ? r : keep(c);
+        if (r == 0)
+                r = keep(c);
+        if (r == 0)
+                write_down(c);
+        return r;
 }
 
 /* The shim cannot follow the policy in this run, and has done nothing: the rest alone. */

@@ -151,6 +151,10 @@ static uint32_t start_flags(const struct spec *spec, uint32_t flags, uint32_t st
 {
         if (spec->remove && !(flags & START_HELPER))
                 flags |= START_REMOVE;
+        if (spec->allow_degraded.count > 0)
+                flags |= START_HELD;
+        if (spec->audit)
+                flags |= START_AUDIT_BEST_EFFORT;
         /* A helper's input ends with ours. */
         if ((spec->open_stdin || flags & START_HELPER) && streams & PROTO_STDIN)
                 flags |= START_STDIN_ONCE;

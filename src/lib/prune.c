@@ -8,10 +8,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/log.h"
 #include "base/error.h"
 #include "base/sys.h"
 #include "lib/measure.h"
@@ -300,6 +302,67 @@ static struct coffer_pruned **pack_items(struct pack *to, const struct pruning *
         return list;
 }
 
+/* ------------------------------------------------------------------------------- audit logs */
+
+static uint64_t audit_bytes(int dir_fd, const char *id)
+{
+        uint64_t bytes = 0;
+        struct stat st;
+
+        for (unsigned n = 0; n < AUDIT_FILES; n++)
+                if (fstatat(dir_fd, audit_file(id, n).text, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                        bytes += (uint64_t)st.st_blocks * 512;
+        return bytes;
+}
+
+static bool has_box(const struct pruning *p, const char *id)
+{
+        char trash[sizeof(TRASH) + BOX_ID_CHARS];
+
+        (void)snprintf(trash, sizeof(trash), TRASH "%s", id);
+        return is_there(p->rt->home->boxes_fd, id) || is_there(p->rt->home->boxes_fd, trash);
+}
+
+/* The head last: what it belongs to is found by it when we are killed in between. */
+static int prune_audit(struct pruning *p, int dir_fd, const char *entry)
+{
+        char id[BOX_ID_CHARS + 1] = "";
+        uint64_t bytes;
+        struct stat st;
+
+        if (strcspn(entry, ".") != BOX_ID_CHARS)
+                return 0;
+        memcpy(id, entry, BOX_ID_CHARS);
+        if (!str_eq(entry, audit_head_file(id).text) &&
+            (!str_eq(entry, audit_file(id, 0).text) || is_there(dir_fd, audit_head_file(id).text)))
+                return 0;
+        if (!spec_is_id(id) || has_box(p, id) ||
+            fstatat(dir_fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        if (p->options.before_ns != 0 &&
+            (uint64_t)st.st_mtim.tv_sec * UINT64_C(1000000000) >= p->options.before_ns)
+                return 0;
+        bytes = audit_bytes(dir_fd, id) + (uint64_t)st.st_blocks * 512;
+        for (unsigned n = AUDIT_FILES; !is_dry(p) && n-- > 0;)
+                (void)unlinkat(dir_fd, audit_file(id, n).text, 0);
+        if (!is_dry(p) && unlinkat(dir_fd, entry, 0) < 0 && errno != ENOENT)
+                return 0;
+        return note(p, "audit", id, "", bytes);
+}
+
+static int walk_audit(struct pruning *p)
+{
+        cleanup_with(strv_release) struct strv names = {.items = NULL};
+        cleanup_close int fd = -EBADF;
+        int r;
+
+        fd = sys_open(p->rt->home->fd, AUDIT_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        r = fd == -ENOENT ? 0 : fd < 0 ? fd : list(fd, &names);
+        for (size_t i = 0; r == 0 && i < names.count; i++)
+                r = prune_audit(p, fd, names.items[i]);
+        return r;
+}
+
 int coffer_prune(struct coffer_runtime *runtime, const struct coffer_prune_options *options,
                  struct coffer_pruned ***ret_items, size_t *ret_count, struct coffer_error *err)
 {
@@ -309,10 +372,11 @@ int coffer_prune(struct coffer_runtime *runtime, const struct coffer_prune_optio
 
         REQUIRE(runtime, err);
         REQUIRE(!options || options->size >= sizeof(*options), err);
-        REQUIRE(!options || !(options->flags & ~COFFER_PRUNE_DRY_RUN), err);
+        REQUIRE(!options || !(options->flags & ~(COFFER_PRUNE_DRY_RUN | COFFER_PRUNE_AUDIT)), err);
+        REQUIRE(!options || !(options->flags & COFFER_PRUNE_AUDIT) || !options->labels, err);
         if (options)
                 p.options = *options;
-        r = walk(&p);
+        r = p.options.flags & COFFER_PRUNE_AUDIT ? walk_audit(&p) : walk(&p);
         if (r == 0 && ret_items) {
                 (void)pack_items(&pack, &p);
                 pack.base = malloc(pack.used);

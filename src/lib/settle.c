@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/faultpoint.h"
 #include "base/sys.h"
+#include "lib/audit.h"
 #include "sandbox/cgroup.h"
 #include "spec/state.h"
 #include "store/events.h"
@@ -133,6 +134,11 @@ static int write_dead(struct coffer_box *box, struct box_record *record, struct 
         bool heard = record->started_ns != 0 && record->finished_ns >= record->started_ns;
         char code[16];
         const char *extra[] = {"exitCode", code, NULL};
+        const struct audit_record stop = {
+                .event = AUDIT_STOP,
+                .failed = true,
+                .detail = record->reason,
+        };
         int r;
 
         (void)FAULT("settle.log");
@@ -155,6 +161,7 @@ static int write_dead(struct coffer_box *box, struct box_record *record, struct 
         (void)unlinkat(box->dir_fd, "identity", 0);
         (void)FAULT("settle.event");
         tell(box, "die", extra);
+        audit_tell(box, NULL, &stop);
         return 0;
 }
 
@@ -292,6 +299,7 @@ int box_remove_now(struct coffer_box *box, bool with_volumes, struct coffer_erro
                 .id = box->id,
                 .name = box->name,
         };
+        const struct audit_record removed = {.event = AUDIT_REMOVE};
         int r;
 
         /* What a shim that died in a helper run left; its own end leaves nothing there. */
@@ -312,6 +320,7 @@ int box_remove_now(struct coffer_box *box, bool with_volumes, struct coffer_erro
                 return error_set(err, r, "remove box %s", box->id);
         (void)FAULT("remove.event");
         (void)event_append(rt->home->fd, &event);
+        audit_tell(box, meta.image, &removed);
         for (size_t i = 0; with_volumes && i < meta.volumes.count; i++)
                 if (str_after(meta.volumes.items[i], ANONYMOUS_VOLUMES))
                         (void)volume_remove(rt->home, meta.volumes.items[i], runtime_remove_as, rt,

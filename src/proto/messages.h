@@ -126,6 +126,8 @@ enum proto_start_flags {
         START_NO_MAIN_LOG =
                 8, /* a helper run (cp, export of a stopped box): output only to the client */
         START_HELPER = 16, /* not a run of the box: state.json stays as it was */
+        START_HELD = 32,   /* a control may be missing: main waits until that is written down */
+        START_AUDIT_BEST_EFFORT = 64, /* go on when the audit log cannot be written */
 };
 
 /*

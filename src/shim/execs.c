@@ -21,6 +21,8 @@ struct exec {
         uint32_t stream;
         uint32_t flags; /* enum proto_process_flags */
         uint32_t timeout_ms;
+        uint64_t launch; /* as trail_launch() said */
+        uint32_t pid;
         int pidfd;
         int tty_fd; /* kept so that detaching does not hang up the terminal */
         struct loop_io *tty_io;
@@ -86,6 +88,8 @@ void execs_start(struct shim *s, struct client *c, const struct frame *f)
 {
         struct coffer_error err = {0};
         struct msg_process p;
+        uint64_t launch = 0;
+        bool refused = false;
         struct exec *e;
         int r = 0;
 
@@ -104,8 +108,14 @@ void execs_start(struct shim *s, struct client *c, const struct frame *f)
                 r = frame_decode(f, &p);
         if (r == 0) {
                 r = FAULT("exec.spawn");
-                if (r < 0)
+                if (r == 0)
+                        refused = trail_launch(s, "exec", &p, &launch, &err) < 0;
+                if (r < 0 || refused)
                         wire_release(&msg_process_table, &p);
+        }
+        if (refused) {
+                client_send_error(c, &err);
+                return;
         }
         e = r == 0 ? calloc(1, sizeof(*e)) : NULL;
         if (e) {
@@ -114,6 +124,7 @@ void execs_start(struct shim *s, struct client *c, const struct frame *f)
                                    .stream = s->next_stream++,
                                    .flags = p.flags,
                                    .timeout_ms = p.timeout_ms,
+                                   .launch = launch,
                                    .pidfd = -EBADF,
                                    .tty_fd = -EBADF,
                                    .next = s->execs};
@@ -130,6 +141,8 @@ void execs_start(struct shim *s, struct client *c, const struct frame *f)
         if (e)
                 exec_free(e);
         (void)error_set(&err, r, "start a process in box %s", s->id);
+        if (launch > 0)
+                trail_failed(s, "exec", launch, err.msg);
         client_send_error(c, &err);
 }
 
@@ -219,12 +232,15 @@ int execs_signal(struct shim *s, const struct client *c, int signal)
 static void started(struct exec *e, struct frame *f)
 {
         struct msg_started m;
+        pid_t pid = 0;
 
         if (e->pidfd >= 0 || frame_decode(f, &m) < 0)
                 return;
         e->pidfd = frame_take_fd(f, 0);
         if (e->client)
                 client_send(e->client, PROTO_STARTED, &m, f->fds + 1, f->fd_count - 1);
+        if (sys_pidfd_pid(e->pidfd, &pid) == 0)
+                e->pid = (uint32_t)pid;
         if (m.stdio & PROTO_TTY)
                 e->tty_fd = frame_take_fd(f, 1);
         if (!e->client)
@@ -245,6 +261,7 @@ static void exited(struct exec *e, const struct frame *f)
                                    SIGKILL); /* those who did not mind */
         if (e->client)
                 client_send(e->client, PROTO_EXITED, &m, NULL, 0);
+        trail_exited(e->shim, "exec", e->launch, e->pid, m.status);
         wire_release(&msg_exited_table, &m);
         exec_free(e);
 }
@@ -256,6 +273,7 @@ static void failed(struct exec *e, const struct frame *f)
         (void)frame_error(f, &err);
         if (e->client)
                 client_send_error(e->client, &err);
+        trail_failed(e->shim, "exec", e->launch, err.msg);
         exec_free(e);
 }
 

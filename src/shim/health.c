@@ -211,7 +211,7 @@ static void on_timeout(void *data)
 }
 
 /* Whatever an exec without options of its own would be: all but the command is main's. */
-static int send_spawn(struct shim *s)
+static int send_spawn(struct shim *s, struct coffer_error *err)
 {
         struct msg_process p = s->process;
         int r;
@@ -219,16 +219,21 @@ static int send_spawn(struct shim *s)
         p.argv = s->start.health.argv;
         p.flags = 0;
         p.timeout_ms = 0;
+        r = trail_launch(s, "health", &p, &s->health.launch, err);
+        if (r < 0)
+                return r;
         r = FAULT("health.spawn");
-        return r < 0 ? r
-                     : channel_send(s->box.socket_fd, PROTO_SPAWN, s->health.stream, &p, NULL, 0,
-                                    SEND_TIMEOUT_MS);
+        if (r == 0)
+                r = channel_send(s->box.socket_fd, PROTO_SPAWN, s->health.stream, &p, NULL, 0,
+                                 SEND_TIMEOUT_MS);
+        return r < 0 ? error_say(err, r, COFFER_ERROR_OTHER, "the monitor could not start it") : 0;
 }
 
 static void on_next(void *data)
 {
         struct shim *s = data;
         struct health *h = &s->health;
+        struct coffer_error err = {.msg = "the monitor could not start it"};
         int r;
 
         h->timer = NULL;
@@ -243,11 +248,11 @@ static void on_next(void *data)
         h->probe_ms = loop_now_ms();
         h->start_ns = now_ns();
         h->output = BUF_INIT(HEALTH_OUTPUT_BYTES + 1); /* one more tells that it was cut */
-        r = send_spawn(s);
+        r = send_spawn(s, &err);
         if (r == 0)
                 r = loop_after(s->loop, s->start.health.timeout_ms, on_timeout, s, &h->timer);
         if (r < 0)
-                end_probe(s, NOT_RUN, "the monitor could not start it");
+                end_probe(s, NOT_RUN, err.msg);
 }
 
 /* ---------------------------------------------------------------------- from the supervisor */
@@ -284,6 +289,7 @@ static void exited(struct shim *s, const struct frame *f)
         if (frame_decode(f, &m) < 0)
                 return;
         status = (int)m.status;
+        trail_exited(s, "health", s->health.launch, 0, m.status);
         wire_release(&msg_exited_table, &m);
         drain(&s->health);
         if (s->health.timed_out)
@@ -297,6 +303,7 @@ static void failed(struct shim *s, const struct frame *f)
         struct coffer_error err;
 
         (void)frame_error(f, &err);
+        trail_failed(s, "health", s->health.launch, err.msg);
         end_probe(s, NOT_RUN, err.msg);
 }
 

@@ -54,10 +54,12 @@ static void done(struct shim *s)
         (void)FAULT("hold.state");
         if (s->hold.what == PROTO_PAUSE) {
                 s->hold.paused = true;
+                trail_note(s, AUDIT_PAUSE);
                 life_change(s, BOX_EV_PAUSE);
                 life_event(s, "pause", NULL);
         } else {
                 note_posture(s);
+                trail_update(s, &s->hold.update);
                 life_change(s, BOX_EVENT_COUNT);
                 if (s->hold.update.which & UPDATE_RESTART)
                         restarts_follow(s, &s->hold.policy);
@@ -188,6 +190,7 @@ static int thaw(struct shim *s, struct coffer_error *err)
         if (r < 0)
                 return r;
         s->hold.paused = false;
+        trail_note(s, AUDIT_UNPAUSE);
         if (s->state == BOX_PAUSED)
                 life_change(s, BOX_EV_UNPAUSE);
         life_event(s, "unpause", NULL);

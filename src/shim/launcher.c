@@ -53,7 +53,7 @@ static void launch(const struct shim *s)
 
         /* The maps of a child are the child's who made it: only where that may be looked into. */
         (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-        r = s->engine->launch(s->id, BOX_DIR, INIT_EXE, &s->start, true, &box, &err);
+        r = s->engine->launch(s->id, BOX_DIR, INIT_EXE, &s->start, true, NULL, &box, &err);
         (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
         if (r < 0) {
                 if (channel_send_error(TO_SHIM, 0, &err, SEND_TIMEOUT_MS) < 0)

@@ -73,15 +73,20 @@ void life_change(struct shim *s, enum box_event on)
         life_save(s, false);
 }
 
-int life_note_posture(struct shim *s, struct coffer_error *err)
+int life_let_go(struct shim *s, struct coffer_error *err)
 {
         bool launcher = s->restarts.fd >= 0 && s->start.idmap.kind == IDMAP_USER;
+        int r;
 
         (void)strv_addf(&s->box.posture,
                         "shim\toff\tno_new_privs, not dumpable; keeps the caller's other rights%s",
                         launcher ? "; its launcher may run newuidmap" : "");
         note_posture(s);
-        return control_check(&s->box.posture, &s->start.may_lack, err);
+        r = control_check(&s->box.posture, &s->start.may_lack, err);
+        if (r < 0 || !(s->start.flags & START_HELD))
+                return r;
+        r = trail_degraded(s, err);
+        return r < 0 ? r : s->engine->go(&s->box, &s->start, err);
 }
 
 void life_say_not_running(const struct shim *s, struct coffer_error *err)
@@ -273,6 +278,7 @@ static void main_exited(struct shim *s, const struct frame *f)
         wire_release(&msg_exited_table, &m);
         s->record.finished_ns = now_ns();
         s->main_exited = true;
+        trail_main_exited(s);
         health_end(s);
         s->timeout_timer = loop_cancel(s->timeout_timer);
         s->grace_timer = loop_cancel(s->grace_timer);
@@ -293,6 +299,7 @@ static void main_failed(struct shim *s, const struct frame *f)
 
         (void)frame_error(f, &err);
         s->main_exited = true;
+        trail_main_failed(s, err.msg);
         /* Whoever is told may look at once: it is written down before. */
         life_failed(s, &err);
         clients_start_failed(s, &err);
@@ -446,6 +453,7 @@ void life_finish(struct shim *s)
         (void)unlinkat(s->dir_fd, "control.sock", 0);
         bury(s);
         launcher_end(s);
+        trail_end(s);
         clients_tell_end(s);
         (void)FAULT("finish.files");
         /* The next caller would do it if we were killed now. */

@@ -172,6 +172,7 @@ static int strip(struct coffer_error *err)
 static int begin(struct shim *s, struct coffer_error *err)
 {
         cleanup_close int exe_fd = -EBADF;
+        struct engine_gate gate;
         int r = receive_start(s, &exe_fd, err);
 
         if (r == 0)
@@ -193,13 +194,14 @@ static int begin(struct shim *s, struct coffer_error *err)
         if (r < 0)
                 return r;
 
+        gate = (struct engine_gate){.open = trail_begin, .data = s};
         s->record.created_ns = s->start.created_ns;
         (void)str_copy(s->record.state, sizeof(s->record.state), box_state_name(BOX_STARTING));
-        r = s->engine->launch(s->id, s->dir_fd, exe_fd, &s->start, false, &s->box, err);
+        r = s->engine->launch(s->id, s->dir_fd, exe_fd, &s->start, false, &gate, &s->box, err);
         if (r == 0)
                 r = strip(err);
         if (r == 0)
-                r = life_note_posture(s, err);
+                r = life_let_go(s, err);
         if (r == 0)
                 r = clients_add(s, SHIM_LAUNCH_FD, true, NULL);
         return r < 0 ? r : life_begin(s, err);
@@ -211,6 +213,7 @@ static void undo(struct shim *s, const struct coffer_error *err)
         if (s->lock_fd < 0)
                 return; /* not ours */
         (void)FAULT("undo.begin");
+        trail_start_failed(s, err);
         s->state = BOX_STARTING;
         life_failed(s, err);
         output_end(s);
@@ -222,7 +225,8 @@ static void undo(struct shim *s, const struct coffer_error *err)
         (void)FAULT("undo.files");
         (void)unlinkat(s->dir_fd, "control.sock", 0);
         if (s->start.flags & START_REMOVE)
-                (void)life_remove(s);
+                s->buried = life_remove(s) == 0;
+        trail_end(s);
 }
 
 int main(int argc, char **argv)
@@ -245,6 +249,7 @@ int main(int argc, char **argv)
         s->restarts.fd = s->restarts.pidfd = -EBADF;
         s->box = ENGINE_BOX_INIT;
         s->next_stream = 1;
+        trail_init(s);
         s->state = BOX_CREATED;
         r = identity_of_self(s->id, COFFER_VERSION, &s->identity);
         if (r == 0)

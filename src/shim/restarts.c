@@ -76,10 +76,8 @@ static int go_on(struct shim *s, struct coffer_error *err)
         record->exit_code = 0;
         record->oom_killed = record->timed_out = false;
         record->reason[0] = record->error[0] = '\0';
-        r = life_note_posture(s, err);
-        if (r < 0)
-                return r;
-        return life_begin(s, err);
+        r = life_let_go(s, err);
+        return r < 0 ? r : life_begin(s, err);
 }
 
 static void on_launcher(void *data, uint32_t events)
@@ -110,7 +108,9 @@ static void on_delay(void *data)
         struct coffer_error err = {0};
         int r = FAULT("restart.ask");
 
-        r = r < 0 ? error_set(&err, r, "start box %s again", s->id) : launcher_ask(s, &err);
+        r = r < 0 ? error_set(&err, r, "start box %s again", s->id) : trail_restart(s, &err);
+        if (r == 0)
+                r = launcher_ask(s, &err);
         s->restarts.timer = NULL;
         /* Not written down: for others it is restarting until main runs. */
         life_move(s, BOX_EV_START);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "audit/log.h"
 #include "base/loop.h"
 #include "engine/engine.h"
 #include "proto/channel.h"
@@ -27,6 +28,7 @@
  *   execs.c    the further processes that clients asked for
  *   health.c   the one that tells whether the box is well
  *   hold.c     pause, unpause, update
+ *   trail.c    what is written to the audit log
  *   output.c   main's streams: to the log and to whoever is attached
  */
 
@@ -115,6 +117,7 @@ struct health_end {
  * @timer:     the next probe, or the time limit of the one that runs
  * @main_ms:   when main was started, as loop_now_ms()
  * @stream:    number of the probe that runs; 0: none
+ * @launch:    of it, as trail_launch() said
  * @probe_ms:  when it was started, as loop_now_ms()
  * @start_ns:  likewise, since 1970
  * @pidfd:     of it; -1: not yet
@@ -128,6 +131,7 @@ struct health {
         struct loop_timer *timer;
         uint64_t main_ms;
         uint32_t stream;
+        uint64_t launch;
         uint64_t probe_ms;
         uint64_t start_ns;
         int pidfd;
@@ -160,6 +164,20 @@ struct hold {
         struct restart_policy policy;
 };
 
+/**
+ * struct trail - the audit log of the box
+ * @log:         opened with the first record
+ * @host:        this machine's name
+ * @main_launch: of main, as trail_launch() says for others
+ * @begun:       the launch of main is in it, and its end is not
+ */
+struct trail {
+        struct audit_log log;
+        char host[65];
+        uint64_t main_launch;
+        bool begun;
+};
+
 struct shim {
         const char *id;
         struct loop *loop;
@@ -182,6 +200,7 @@ struct shim {
         struct output output;
         struct health health;
         struct hold hold;
+        struct trail trail;
         enum box_state state;
         struct box_record record;
         struct restarts restarts;
@@ -202,8 +221,12 @@ struct shim {
 
 /** life_begin() - the box is launched: listen to its supervisor */
 int life_begin(struct shim *s, struct coffer_error *err);
-/** life_note_posture() - what is enforced, into the record, with our own row; -EPERM: too little */
-int life_note_posture(struct shim *s, struct coffer_error *err);
+/**
+ * life_let_go() - what is enforced, into the record, with our own row; a main that was held goes on
+ * @s:     the shim, with a box that was just launched
+ * @err:   why it may not go on; -EPERM: too little is enforced
+ */
+int life_let_go(struct shim *s, struct coffer_error *err);
 /** life_move() - to the state that an event leads to; where there is none it stays */
 void life_move(struct shim *s, enum box_event on);
 /** life_save() - write state.json, but for helpers; @last: the box has ended */
@@ -318,6 +341,46 @@ void health_begin(struct shim *s);
 bool health_frame(struct shim *s, struct frame *f);
 /** health_end() - main has ended, and with it every probe */
 void health_end(struct shim *s);
+
+/* ------------------------------------------------------------------------------- trail.c */
+
+/*
+ * One call for each event.  Those that return something are made before what they tell of, and
+ * refuse it when the record cannot be written, unless the box was told to do without.
+ */
+
+/** trail_init() - before all others */
+void trail_init(struct shim *s);
+/** trail_begin() - the box starts, and main with it: a struct engine_gate's @open */
+int trail_begin(void *shim, struct coffer_error *err);
+/** trail_degraded() - one finding for each degraded control, on disk; of a held main the start too
+ */
+int trail_degraded(struct shim *s, struct coffer_error *err);
+/** trail_restart() - its policy starts main again */
+int trail_restart(struct shim *s, struct coffer_error *err);
+/**
+ * trail_launch() - one more process is about to start
+ * @s:          the shim
+ * @role:       "exec", "health"
+ * @p:          the process
+ * @ret_launch: for trail_failed() and trail_exited()
+ * @err:        why it may not
+ */
+int trail_launch(struct shim *s, const char *role, const struct msg_process *p,
+                 uint64_t *ret_launch, struct coffer_error *err);
+/** trail_failed() - a process did not come to be; @why in words */
+void trail_failed(struct shim *s, const char *role, uint64_t launch, const char *why);
+/** trail_exited() - it has ended; @pid 0: not known */
+void trail_exited(struct shim *s, const char *role, uint64_t launch, uint32_t pid, uint32_t status);
+void trail_main_failed(struct shim *s, const char *why);
+void trail_main_exited(struct shim *s);
+/** trail_note() - AUDIT_PAUSE, AUDIT_UNPAUSE */
+void trail_note(struct shim *s, enum audit_event event);
+void trail_update(struct shim *s, const struct msg_update *m);
+/** trail_start_failed() - the box did not come to be */
+void trail_start_failed(struct shim *s, const struct coffer_error *err);
+/** trail_end() - the box has ended; the log is on disk then, unless it was removed; closes it */
+void trail_end(struct shim *s);
 
 /* ------------------------------------------------------------------------------ output.c */
 

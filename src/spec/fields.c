@@ -456,6 +456,16 @@ static int parse_here(struct spec *s, void *to, const char *value, struct coffer
         return 0;
 }
 
+static int parse_audit(struct spec *s, void *to, const char *value, struct coffer_error *err)
+{
+        bool required = str_eq(value, "required");
+
+        if (!required && !str_eq(value, "best-effort"))
+                return value_refuse(err, -EINVAL, "required or best-effort",
+                                    "neither of the two there are", NULL);
+        return set_text(to, required ? "" : value, err);
+}
+
 static int parse_network(struct spec *s, void *to, const char *value, struct coffer_error *err)
 {
         static const struct {
@@ -543,6 +553,8 @@ static const struct spec_field fields[] = {
             "start even if these controls cannot be enforced"),
         ROW("arg", 0, OPERAND, SECRET | EXEC, "ARG", args, parse_arg,
             "the command or one of its arguments"),
+        ROW("audit", 0, SET, 0, "required|best-effort", audit, parse_audit,
+            "when the audit log cannot be written, start nothing or go on"),
         ROW("cap-add", 0, APPEND, 0, "CAP", cap_add, parse_cap,
             "give the box a capability over what is its own, or ALL"),
         ROW("cap-drop", 0, APPEND, 0, "CAP", cap_drop, parse_cap,

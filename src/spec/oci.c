@@ -67,6 +67,7 @@ const struct oci_row oci_rows[] = {
         BOOL("openStdin", open_stdin),
         BOOL("remove", remove),
         TEXT("restart", restart, "restart"),
+        TEXT("audit", audit, "audit"),
         BOOL("init", init),
         NUMBER("shmBytes", OCI_U64, shm_bytes, 1, INT64_MAX),
         NUMBER("logMaxBytes", OCI_U64, log_max_bytes, 1, INT64_MAX),

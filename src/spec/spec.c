@@ -45,8 +45,8 @@ void spec_release(struct spec *s)
                 &s->health.shell,
         };
         char *const strings[] = {
-                s->image, s->image_id, s->workdir,  s->user,       s->hostname,
-                s->name,  s->restart,  s->here_dir, s->created_by,
+                s->image, s->image_id, s->workdir, s->user,     s->hostname,
+                s->name,  s->restart,  s->audit,   s->here_dir, s->created_by,
         };
 
         for (size_t i = 0; i < ELEMENTS(lists); i++)

@@ -181,6 +181,8 @@ struct spec_health {
  * @require:        owned; likewise
  * @restart:        owned; as restart_format() writes it, NULL for no (it may change later,
  *                  elsewhere)
+ * @audit:          owned; "best-effort": go on when the audit log cannot be written; NULL: no
+ *                  process is started then
  * @here_dir:       owned; the directory for @here; NULL until the library fills in the caller's
  * @created_by:     owned; coffer's version
  * @memory_bytes:   0: no limit
@@ -222,6 +224,7 @@ struct spec {
         struct strv allow_degraded; /* owned */
         struct strv require;        /* owned */
         char *restart;              /* owned */
+        char *audit;                /* owned */
         char *here_dir;             /* owned */
         char *created_by;           /* owned */
         uint64_t memory_bytes;

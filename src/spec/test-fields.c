@@ -41,6 +41,7 @@ TEST(every_key_sets_its_field)
                 {"add-host",              "db:[fd00::1]"           },
                 {"allow-degraded",        "landlock,cgroup"        },
                 {"arg",                   "echo"                   },
+                {"audit",                 "best-effort"            },
                 {"arg",                   ""                       },
                 {"cap-add",               "net_raw"                },
                 {"cap-drop",              "ALL"                    },
@@ -90,6 +91,9 @@ TEST(every_key_sets_its_field)
         t_int(2, s.allow_degraded.count);
         t_str("cgroup", s.allow_degraded.items[1]);
         t_int(2, s.args.count);
+        t_str("best-effort", s.audit);
+        t_ok(spec_set(&s, "audit", "required", NULL));
+        t_null(s.audit);
         t_str("", s.args.items[1]);
         t_str("CAP_NET_RAW", s.cap_add.items[0]);
         t_str("ALL", s.cap_drop.items[0]);
@@ -279,6 +283,8 @@ TEST(refuses_values_in_one_line_with_a_hint)
                 {"name",                "a/b",             EINVAL,  "not a name"                       },
                 {"name",                "abcdefghij27",    EINVAL,  "form of a box's id"               },
                 {"network",             "",                EINVAL,  "no such network"                  },
+                {"audit",               "Required",        EINVAL,  "neither"                          },
+                {"audit",               "",                EINVAL,  "neither"                          },
                 {"network",             "None",            EINVAL,  "no such network"                  },
                 {"network",             "host",            ENOTSUP, "Coffer has no --network host"     },
                 {"network",             "bridge",          ENOTSUP, "Coffer has no --network bridge"   },

@@ -57,6 +57,7 @@ static void fill(struct spec *s)
                 {"add-host",              "db:fd00::1"                                            },
                 {"allow-degraded",        "landlock"                                              },
                 {"require",               "cgroup.memory,seccomp"                                 },
+                {"audit",                 "best-effort"                                           },
                 {"here",                  "ro:/srv/me\xff"                                        },
                 {"health-cmd",            "grep \xff /x"                                          },
                 {"health-interval",       "1s"                                                    },
@@ -163,6 +164,7 @@ static void check_equal(const struct spec *a, const struct spec *b)
         check_lists(&a->allow_degraded, &b->allow_degraded);
         check_lists(&a->require, &b->require);
         t_str(a->restart, b->restart);
+        t_str(a->audit, b->audit);
         t_str(a->here_dir, b->here_dir);
         t_str(a->created_by, b->created_by);
         t_true(a->memory_bytes == b->memory_bytes && a->cpu_millis == b->cpu_millis);

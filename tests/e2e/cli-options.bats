@@ -29,6 +29,7 @@ good_value()
         *" add-host") echo db:10.0.0.2 ;;
         *" allow-degraded") echo landlock ;;
         *" require") echo seccomp ;;
+        *" audit") echo best-effort ;;
         *" cap-add" | *" cap-drop") echo NET_RAW ;;
         *" cidfile") echo "$BATS_TEST_TMPDIR/cid" ;;
         *" cpus") echo 0.5 ;;

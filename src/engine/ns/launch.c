@@ -40,6 +40,8 @@ struct launch {
         int init_exe_fd;
         const struct msg_start *start;
         bool sibling;
+        const struct engine_gate *gate; /* NULL once it was asked */
+        bool refused;                   /* by it */
         struct msg_setup setup;
         struct engine_box *box;
         struct ns_data *data;
@@ -449,6 +451,18 @@ static int say_died(struct launch *l, int code)
 
 static int send_process(struct launch *l)
 {
+        const struct engine_gate *gate = l->gate;
+        int r = 0;
+
+        if (l->start->flags & START_HELD)
+                return 0;
+        l->gate = NULL;
+        if (gate)
+                r = gate->open(gate->data, l->err);
+        if (r < 0) {
+                l->refused = true;
+                return r;
+        }
         return channel_forward(l->box->socket_fd, PROTO_SPAWN, 0, &l->start->process,
                                SETUP_TIMEOUT_MS);
 }
@@ -464,6 +478,8 @@ static int send_setup(struct launch *l)
         /* What to run goes along at once, so that nobody waits for us; but not past a limit. */
         if (r == 0 && !l->setup.place_processes)
                 r = send_process(l);
+        if (l->refused)
+                return r;
         if (r == -EPIPE || r == -ECONNRESET)
                 return say_died(l, r);
         return r < 0 ? error_set(l->err, r, "tell the supervisor how to build the box") : 0;
@@ -482,7 +498,7 @@ static int place_stem(struct launch *l, const struct frame *f)
         r = channel_send(l->box->socket_fd, PROTO_OK, 0, NULL, NULL, 0, SETUP_TIMEOUT_MS);
         if (r == 0)
                 r = send_process(l);
-        return r < 0 ? error_set(l->err, r, "let the supervisor go on") : 0;
+        return r < 0 && !l->refused ? error_set(l->err, r, "let the supervisor go on") : r;
 }
 
 /* In a directory that somebody froze nothing would ever be heard. */
@@ -633,8 +649,8 @@ FAULT_STEPS(shim, "launch", steps, what);
 FAULT_STEPS(launcher, "launch", steps, what);
 
 static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
-                  const struct msg_start *start, bool sibling, struct engine_box *ret_box,
-                  struct coffer_error *err)
+                  const struct msg_start *start, bool sibling, const struct engine_gate *gate,
+                  struct engine_box *ret_box, struct coffer_error *err)
 {
         struct engine_box box = ENGINE_BOX_INIT;
         struct launch l = {
@@ -643,6 +659,7 @@ static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
                 .init_exe_fd = init_exe_fd,
                 .start = start,
                 .sibling = sibling,
+                .gate = gate,
                 .box = &box,
                 .err = err,
         };
@@ -672,6 +689,13 @@ static int launch(const char *box_id, int box_dir_fd, int init_exe_fd,
         }
         *ret_box = box; /* and no step any more */
         return 0;
+}
+
+static int go(const struct engine_box *box, const struct msg_start *start, struct coffer_error *err)
+{
+        int r = channel_forward(box->socket_fd, PROTO_SPAWN, 0, &start->process, SETUP_TIMEOUT_MS);
+
+        return r < 0 ? error_set(err, r, "let the supervisor go on") : 0;
 }
 
 static int adopt(const char *box_id, struct engine_box *box, struct coffer_error *err)
@@ -705,6 +729,7 @@ static void forget(struct engine_box *box)
 const struct engine engine_ns = {
         .name = "ns",
         .launch = launch,
+        .go = go,
         .adopt = adopt,
         .forget = forget,
         .kill = kill_box,
