@@ -51,7 +51,7 @@ struct coffer_audit_report {
  * @runtime:    the home
  * @reference:  a box; of one that was removed, its id
  * @head:       a head of this log that was kept elsewhere; NULL: none
- * @ret_report: @size filled by the caller
+ * @ret_report: its size filled in by the caller
  * @err:        why not; may be NULL
  *
  * Context: one thread at a time per @runtime.

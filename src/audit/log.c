@@ -289,7 +289,7 @@ static int rotate(struct audit_log *log)
         struct audit_head head = log->head;
         char name[AUDIT_ID_MAX + 32];
         cleanup_close int fd = -EBADF;
-        int r = FAULT("audit.rotate");
+        int r = 0;
 
         assert(log->files >= 2);
         if (r == 0 && faccessat(log->dir_fd, last.text, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -335,21 +335,18 @@ void audit_add(struct audit_log *log, const struct audit_record *record)
 static int append(struct audit_log *log)
 {
         int r = FAULT("audit.write");
-        ssize_t n;
 
         if (r < 0)
                 return r;
         if (log->torn && ftruncate(log->fd, (off_t)log->bytes) < 0)
                 return -errno;
         log->torn = false;
-        n = sys_write(log->fd, log->pending.data, log->pending.size);
-        if (n == (ssize_t)log->pending.size) {
+        r = sys_write_all(log->fd, log->pending.data, log->pending.size);
+        if (r == 0)
                 log->bytes += log->pending.size;
-                return 0;
-        }
-        if (n != 0)
+        else
                 log->torn = ftruncate(log->fd, (off_t)log->bytes) < 0;
-        return n < 0 ? (int)n : -ENOSPC;
+        return r;
 }
 
 /* The evidence stays as it is on disk until it has been written down. */

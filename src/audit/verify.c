@@ -294,9 +294,9 @@ void audit_problem_format(const char *id, const struct audit_report *report, cha
                 (void)snprintf(where, sizeof(where), "%s line %" PRIu64 ": ",
                                audit_file(id, report->file).text, report->line);
         if (report->from > 0 && report->to > report->from)
-                (void)snprintf(which, sizeof(which), " (%" PRIu64 " to %" PRIu64 ")", report->from,
-                               report->to);
+                (void)snprintf(which, sizeof(which), " (records %" PRIu64 " to %" PRIu64 ")",
+                               report->from, report->to);
         else if (report->from > 0)
-                (void)snprintf(which, sizeof(which), " (%" PRIu64 ")", report->from);
+                (void)snprintf(which, sizeof(which), " (record %" PRIu64 ")", report->from);
         (void)snprintf(to, size, "%s%s%s", where, words[report->problem], which);
 }

@@ -73,7 +73,7 @@ struct engine_gate {
  * @name:    the posture's `engine` row
  * @launch:  build everything and hand main over; on failure nothing is left.  @sibling: for our
  *           parent, whose child the box becomes; it takes over with @adopt what we send it;
- *           @gate: may be NULL; with START_HELD it is not asked, and main waits for @go
+ *           a gate may be NULL; with START_HELD it is not asked, and main waits for @go
  * @go:      hand main over that was held
  * @adopt:   complete a box that another process launched: the descriptors are in @box
  * @forget:  close what we hold of a box that our parent has taken over

@@ -13,6 +13,7 @@
 #include "base/sys.h"
 #include "spec/id.h"
 #include "store/identity.h"
+#include "store/meta.h"
 #include "store/state.h"
 
 /**
@@ -184,6 +185,7 @@ int coffer_audit_next(struct coffer_audit *audit, const char **ret_line, struct 
 void audit_tell(const struct coffer_box *box, const char *image, const struct audit_record *record)
 {
         struct audit_log log = AUDIT_LOG_INIT;
+        cleanup_with(box_meta_release) struct box_meta meta = {0};
         char boot_id[BOOT_ID_CHARS + 1] = "", host[65] = "localhost";
         struct audit_subject who = {
                 .id = box->id,
@@ -198,6 +200,8 @@ void audit_tell(const struct coffer_box *box, const char *image, const struct au
 
         if (dir_fd < 0 || !has_log(dir_fd, box->id))
                 return;
+        if (!image && meta_read(box->dir_fd, &meta, NULL) == 0)
+                who.image = meta.image;
         (void)boot_id_read(boot_id);
         (void)gethostname(host, sizeof(host) - 1);
         if (audit_open(&log, box->runtime->home->fd, &who) < 0)

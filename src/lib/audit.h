@@ -7,7 +7,7 @@
 /**
  * audit_tell() - a record of the library's, in the place of a shim that does not run
  * @box:    under whose lock the caller is
- * @image:  of it; NULL: not known
+ * @image:  of it; NULL: as its meta.json says
  * @record: what
  *
  * Only where there is a log: a box that was never started has none.  What cannot be written is

@@ -206,7 +206,7 @@ static void write_down(const struct coffer_call *c)
         for (size_t i = 0; i < c->updates.count; i++)
                 (void)buf_printf(&text, "%s%s", i > 0 ? ", " : "", c->updates.items[i]);
         record.detail = text.data;
-        audit_tell(c->box, c->box->spec ? c->box->spec->image : NULL, &record);
+        audit_tell(c->box, NULL, &record);
         buf_release(&text);
 }
 

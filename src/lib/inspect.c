@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/sys.h"
+#include "lib/audit.h"
 #include "lib/emit.h"
 #include "lib/view.h"
 #include "lib/views.h"
@@ -271,6 +272,29 @@ static void emit_posture(struct buf *b, const struct coffer_box *box, const stru
         emit_close(b, ']');
 }
 
+/* What its head says; nothing is verified here. */
+static void emit_audit(struct buf *b, const struct coffer_box *box)
+{
+        struct audit_head head = {.count = 0};
+        char path[PATH_MAX];
+
+        (void)snprintf(path, sizeof(path), "%s/" AUDIT_DIR "/%s", box->runtime->home->path,
+                       audit_file(box->id, 0).text);
+        emit_open(b, "Audit", '{');
+        emit_str(b, "Mode", box->spec->audit ? box->spec->audit : "required");
+        emit_str(b, "Path", path);
+        if (audit_summary(box, &head)) {
+                emit_u64(b, "Records", head.count);
+                emit_u64(b, "Dropped", head.dropped);
+                emit_str(b, "Head", head.hash);
+        } else {
+                emit_null(b, "Records");
+                emit_null(b, "Dropped");
+                emit_null(b, "Head");
+        }
+        emit_close(b, '}');
+}
+
 static void emit_identity(struct buf *b, const struct view *v)
 {
         emit_open(b, "Identity", '{');
@@ -306,6 +330,7 @@ static void emit_box(struct buf *b, const struct coffer_box *box, const struct v
         emit_close(b, '}');
         emit_close(b, '}');
         emit_posture(b, box, v);
+        emit_audit(b, box);
         if (v->identity.pid != 0)
                 emit_identity(b, v);
         else

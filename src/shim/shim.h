@@ -351,7 +351,7 @@ void health_end(struct shim *s);
 
 /** trail_init() - before all others */
 void trail_init(struct shim *s);
-/** trail_begin() - the box starts, and main with it: a struct engine_gate's @open */
+/** trail_begin() - the box starts, and main with it: the open of a struct engine_gate */
 int trail_begin(void *shim, struct coffer_error *err);
 /** trail_degraded() - one finding for each degraded control, on disk; of a held main the start too
  */

@@ -283,8 +283,6 @@ TEST(refuses_values_in_one_line_with_a_hint)
                 {"name",                "a/b",             EINVAL,  "not a name"                       },
                 {"name",                "abcdefghij27",    EINVAL,  "form of a box's id"               },
                 {"network",             "",                EINVAL,  "no such network"                  },
-                {"audit",               "Required",        EINVAL,  "neither"                          },
-                {"audit",               "",                EINVAL,  "neither"                          },
                 {"network",             "None",            EINVAL,  "no such network"                  },
                 {"network",             "host",            ENOTSUP, "Coffer has no --network host"     },
                 {"network",             "bridge",          ENOTSUP, "Coffer has no --network bridge"   },

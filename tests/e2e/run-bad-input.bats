@@ -144,6 +144,7 @@ END
 125 | no limit to enforce          | run --require cgroup.memory $image true
 125 | bounding-set                 | run --allow-degraded bounding-set,landlock $image true
 125 | no limit to enforce          | run --require cgroup.pids --pids-limit -1 $image true
+125 | --audit                      | run --audit perhaps $image true
 2   | --no-such-flag               | ps --no-such-flag
 2   | --no-such-flag               | --no-such-flag ps
 2   | 'frobnicate'                 | frobnicate
