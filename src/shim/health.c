@@ -226,7 +226,11 @@ static int send_spawn(struct shim *s, struct coffer_error *err)
         if (r == 0)
                 r = channel_send(s->box.socket_fd, PROTO_SPAWN, s->health.stream, &p, NULL, 0,
                                  SEND_TIMEOUT_MS);
-        return r < 0 ? error_say(err, r, COFFER_ERROR_OTHER, "the monitor could not start it") : 0;
+        if (r < 0) {
+                (void)error_say(err, r, COFFER_ERROR_OTHER, "the monitor could not start it");
+                trail_failed(s, "health", s->health.launch, err->msg);
+        }
+        return r;
 }
 
 static void on_next(void *data)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/sys.h"
 #include "shim/shim.h"
 #include "t.h"
@@ -38,6 +39,30 @@ void life_event(struct shim *s, const char *action, const char *const *extra)
 {
         t_true(s == &shim && !extra);
         (void)snprintf(events + strlen(events), sizeof(events) - strlen(events), "%s;", action);
+}
+
+static const char *audit_refuses; /* with these words */
+static unsigned audited;          /* launches of which the end was not told yet */
+
+int trail_launch(struct shim *s, const char *role, const struct msg_process *p,
+                 uint64_t *ret_launch, struct coffer_error *err)
+{
+        t_str("health", role);
+        if (audit_refuses)
+                return error_say(err, -ENOSPC, COFFER_ERROR_HOST, "%s", audit_refuses);
+        audited++;
+        *ret_launch = 7;
+        return 0;
+}
+
+void trail_failed(struct shim *s, const char *role, uint64_t launch, const char *why)
+{
+        t_true(launch == 7 && audited-- > 0);
+}
+
+void trail_exited(struct shim *s, const char *role, uint64_t launch, uint32_t pid, uint32_t status)
+{
+        t_true(launch == 7 && audited-- > 0);
 }
 
 TEST(the_verdict_is_what_docker_would_say)
@@ -341,6 +366,21 @@ static void expect_killed(pid_t pid)
 
         t_int(pid, waitpid(pid, &status, 0));
         t_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+TEST(a_probe_that_may_not_be_written_down_is_not_run)
+{
+        audit_refuses = "no room";
+        begin(10000, 1);
+        for (int i = 0; i < 100 && shim.health.log.count == 0; i++)
+                serve_ms(100);
+        t_false(is_asked());
+        t_str("unhealthy", shim.record.health);
+        t_str("no room", shim.health.log.probes[0].output);
+        audit_refuses = NULL;
+        (void)next_probe(NULL);
+        end();
+        audited = 0;
 }
 
 TEST(a_probe_that_takes_too_long_is_killed)
