@@ -23,11 +23,34 @@ static const char *main_role(const struct shim *s)
         return is_helper(s) ? "helper" : "main";
 }
 
+/*
+ * Pages of a program cost most when they are first touched.  While the client still plans we have
+ * nothing to do: a record for nobody touches them now, and not when main waits for it.
+ */
+static void touch_pages(const struct shim *s)
+{
+        const struct audit_subject who = {
+                .id = s->id, .name = "", .image = "", .app = "coffer-shim", .host = s->trail.host};
+        const struct audit_place place = {.sequence = 1, .prev = AUDIT_NO_HASH};
+        const struct audit_record record = {
+                .event = AUDIT_LAUNCH, .process = {.role = "main", .path = "/", .argc = 1}
+        };
+        struct audit_head head = {.hash = AUDIT_NO_HASH, .base = AUDIT_NO_HASH};
+        struct buf line = BUF_INIT(AUDIT_LINE_MAX);
+        char text[AUDIT_HEAD_BYTES + 1];
+
+        if (audit_format(&line, &who, &record, &place) == 0)
+                sha256_hex(line.data, line.size, head.hash);
+        audit_head_format(&head, text);
+        buf_release(&line);
+}
+
 void trail_init(struct shim *s)
 {
         s->trail.log = AUDIT_LOG_INIT;
         if (gethostname(s->trail.host, sizeof(s->trail.host) - 1) < 0)
                 (void)str_copy(s->trail.host, sizeof(s->trail.host), "localhost");
+        touch_pages(s);
 }
 
 /* Opened again after an error: there may be room meanwhile. */
@@ -167,8 +190,20 @@ void trail_main_failed(struct shim *s, const char *why)
 
 void trail_main_exited(struct shim *s)
 {
-        trail_exited(s, main_role(s), s->trail.main_launch, s->record.pid, s->record.exit_code);
+        const struct audit_record record = {
+                .event = AUDIT_TERMINATE,
+                .process = {.role = main_role(s),
+                            .launch = s->trail.main_launch,
+                            .pid = s->record.pid,
+                            .status = s->record.exit_code},
+        };
+
         s->trail.begun = false;
+        /* What is removed with its end is told with its end. */
+        if (s->start.flags & START_REMOVE && audit_is_open(&s->trail.log))
+                audit_add(&s->trail.log, &record);
+        else
+                (void)tell(s, &record, false);
 }
 
 /* ----------------------------------------------------------------------------------- others */
