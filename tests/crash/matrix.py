@@ -4,7 +4,8 @@
 
 First each scenario runs undisturbed and tells by its trace which points it reaches; a point that
 none reaches, or that no program lists, is a failure.  Then each point is struck in a scenario that
-reaches it, by one action that COFFER_SEED draws, or by all with COFFER_FULL=1; and after each:
+reaches it, drawn by COFFER_SEED, by one action, drawn as well, or by all with COFFER_FULL=1; and
+after each:
 
   truth    `inspect` says what is so: a running box answers exec, any other has no process
   reason   the exit code is one that main gave, or there is a reason why not
@@ -12,7 +13,8 @@ reaches it, by one action that COFFER_SEED draws, or by all with COFFER_FULL=1; 
   use      the box can be started again and removed, or its name be given to another
   leaks    then no process, zombie, file, claim, volume, mount or cgroup is left
 
-COFFER_CRASH_JOBS says how many run at once (2).
+COFFER_CRASH_JOBS says how many run at once (2).  With COFFER_SCENARIOS=all each point is struck in
+every scenario that reaches it, which takes hours.
 """
 import os
 import pty
@@ -573,11 +575,11 @@ def draw(point, seed, full):
     return actions if full else [chance.choice(actions[:2] * 2 + actions[2:])]
 
 
-def plan(points, reach, seed, full):
+def plan(points, reach, seed, full, everywhere):
     cells = []
     for point in points:
         able = [s for s in SCENARIOS if point in reach[s]]
-        if not full and able:
+        if not everywhere and able:
             chance = random.Random(f"{seed} scenario {point}")
             able = [chance.choice([s for s in able if s is not refused] or able)]
         cells += [(point, action, s) for action in draw(point, seed, full) for s in able]
@@ -604,6 +606,7 @@ def main():
     programs = programs_of(sys.argv[1:2])
     seed = os.environ.get("COFFER_SEED", "1")
     full = os.environ.get("COFFER_FULL", "0") == "1"
+    everywhere = os.environ.get("COFFER_SCENARIOS", "") == "all"
     jobs = int(os.environ.get("COFFER_CRASH_JOBS", "2"))
     points = points_of(programs)
     tap = Tap()
@@ -618,7 +621,7 @@ def main():
         reach[limited] = reach[limited_again] = []  # there are no limits here, and no box
 
     wanted = [p for p in points if not sys.argv[2:] or any(re.search(x, p) for x in sys.argv[2:])]
-    cells = plan(wanted, reach, seed, full)
+    cells = plan(wanted, reach, seed, full, everywhere)
     walked = set()
     for i, (fine, words) in work(programs, jobs, [(s, p, a) for p, a, s in cells], strike):
         point, action, scenario = cells[i]
