@@ -247,7 +247,7 @@ static int clone_exec(struct server *s, uint32_t stream, const struct buf *proce
 {
         cleanup_close int ours = -EBADF;
         cleanup_close int theirs = -EBADF;
-        struct proc *p;
+        struct proc *p = NULL;
         bool sent;
         int ends[2];
         int r;

@@ -136,7 +136,7 @@ static int blame(const struct defaults *d, size_t i, const struct conf_entry *e,
 
 static struct strv *list_at(struct spec *s, size_t i)
 {
-        return (struct strv *)((char *)s + rows[i].offset);
+        return (void *)((char *)s + rows[i].offset);
 }
 
 static bool is_list(size_t i)
