@@ -10,8 +10,8 @@ extern "C" {
 #endif
 
 /*
- * The images of a home: what was pulled from registries.  Host, dir:, oci: and the archives are
- * named where a box is made and are not kept here.
+ * The images of a home: what was pulled from registries, loaded or imported.  Host, dir:, oci: and
+ * the archives are named where a box is made and are not kept here.
  */
 
 /** enum coffer_pull_policy - when a registry is asked
@@ -132,6 +132,42 @@ struct coffer_pull_result {
 COFFER_API int coffer_image_pull(struct coffer_runtime *runtime, const char *reference,
                                  const struct coffer_pull_options *options,
                                  struct coffer_pull_result *ret_result, struct coffer_error *err);
+
+/**
+ * struct coffer_load_options - how to load; zero means the default for each member
+ * @size:     sizeof(struct coffer_load_options)
+ * @progress: is told how each layer goes on; may be NULL
+ * @data:     for @progress
+ */
+struct coffer_load_options {
+        uint32_t size;
+        coffer_pull_fn progress;
+        void *data;
+};
+
+/**
+ * coffer_image_load() - take all images of an archive into the home
+ * @runtime:   the home
+ * @fd:        what `docker save`, `podman save`, skopeo or coffer_image_save() wrote: a file or a
+ *             pipe, read on from where it stands, plain or compressed with gzip or zstd; borrowed
+ * @options:   NULL for all defaults
+ * @ret_lines: "Loaded image: NAME:TAG" for each name, "Loaded image ID: sha256:…" for an image
+ *             without one, as Docker has it; NULL-terminated, one allocation; free with
+ *             coffer_free(); may be NULL
+ * @err:       why not; may be NULL
+ *
+ * Every byte is compared with its digest.  All images of the archive get their names, or none does.
+ * A name that another image had is then this one's.
+ *
+ * Context: one thread at a time per @runtime.  Blocks.  Starts coffer-unpack, of which the calling
+ * program sees no child.
+ *
+ * Return: how many lines there are, or a negative errno; err->kind is COFFER_ERROR_IMAGE for an
+ * archive that is damaged, hostile or none.
+ */
+COFFER_API int coffer_image_load(struct coffer_runtime *runtime, int fd,
+                                 const struct coffer_load_options *options, char ***ret_lines,
+                                 struct coffer_error *err);
 
 /**
  * struct coffer_image_info - one name of an image, or an image without one

@@ -14,7 +14,8 @@ static const char *words_name(enum words words)
         static const char *const names[] = {
                 [WORDS_NONE] = "none", [WORDS_BOX] = "box",       [WORDS_RUNNING] = "running",
                 [WORDS_IDLE] = "idle", [WORDS_VOLUME] = "volume", [WORDS_IMAGE] = "image",
-                [WORDS_COPY] = "copy", [WORDS_SHELL] = "shell",
+                [WORDS_COPY] = "copy", [WORDS_SHELL] = "shell",   [WORDS_STORED] = "stored",
+                [WORDS_FILE] = "file",
         };
 
         return names[words];
@@ -25,20 +26,39 @@ static size_t first_word(const char *name)
         return strcspn(name, " ");
 }
 
-/* Commands of one word, and the first words of the others once. */
-static void print_commands(void)
+static bool begins_as(const struct command *a, const struct command *b)
+{
+        size_t size = first_word(a->name);
+
+        return first_word(b->name) == size && strncmp(a->name, b->name, size) == 0;
+}
+
+/* First words: of commands, or of groups only; a group's commands stand beside each other. */
+static void print_first_words(bool groups_only)
 {
         for (size_t i = 0; commands[i]; i++) {
-                const char *name = commands[i]->name;
-                size_t size = first_word(name);
+                const struct command *c = commands[i];
+                size_t size = first_word(c->name);
 
-                if (i > 0 && first_word(commands[i - 1]->name) == size &&
-                    strncmp(commands[i - 1]->name, name, size) == 0)
-                        continue;
-                (void)printf(" %.*s", (int)size, name);
-                if (commands[i]->alias && !name[size])
-                        (void)printf(" %s", commands[i]->alias);
+                if ((i == 0 || !begins_as(commands[i - 1], c)) && (c->name[size] || !groups_only))
+                        (void)printf(" %.*s", (int)size, c->name);
+                if (c->alias && !groups_only)
+                        (void)printf(" %s", c->alias);
         }
+}
+
+static void print_group(const struct command *first)
+{
+        (void)printf("        '%.*s')\n"
+                     "                _coffer_flags='--help'\n"
+                     "                _coffer_values=\n"
+                     "                _coffer_words=subcommand\n"
+                     "                _coffer_subcommands='",
+                     (int)first_word(first->name), first->name);
+        for (size_t i = 0; commands[i]; i++)
+                if (begins_as(first, commands[i]))
+                        (void)printf(" %s", commands[i]->name + first_word(first->name) + 1);
+        (void)printf("'\n                ;;\n");
 }
 
 static void print_flags(const struct opt *opts, bool only_with_value)
@@ -58,11 +78,15 @@ static void print_flags(const struct opt *opts, bool only_with_value)
 static void print_table(void)
 {
         (void)printf("_coffer_commands='");
-        print_commands();
+        print_first_words(false);
+        (void)printf("'\n_coffer_groups='");
+        print_first_words(true);
         (void)printf("'\n_coffer_table() {\n        case $1 in\n");
         for (size_t i = 0; commands[i]; i++) {
                 const struct command *c = commands[i];
 
+                if (c->name[first_word(c->name)] && (i == 0 || !begins_as(commands[i - 1], c)))
+                        print_group(c);
                 (void)printf("        '%s'", c->name);
                 if (c->alias)
                         (void)printf(" | '%s'", c->alias);
@@ -73,19 +97,9 @@ static void print_table(void)
                 (void)printf("'\n                _coffer_words=%s\n                ;;\n",
                              words_name(c->words));
         }
-        (void)printf("        volume)\n"
-                     "                _coffer_flags='--help'\n"
-                     "                _coffer_values=\n"
-                     "                _coffer_words=subcommand\n"
-                     "                ;;\n"
-                     "        *) return 1 ;;\n"
+        (void)printf("        *) return 1 ;;\n"
                      "        esac\n"
                      "}\n");
-        (void)printf("_coffer_subcommands='");
-        for (size_t i = 0; commands[i]; i++)
-                if (commands[i]->name[first_word(commands[i]->name)])
-                        (void)printf(" %s", commands[i]->name + first_word(commands[i]->name) + 1);
-        (void)printf("'\n");
 }
 
 /*
@@ -104,8 +118,10 @@ static const char shared_code[] =
         "                esac\n"
         "                if [ -z \"$name\" ]; then\n"
         "                        name=$word\n"
-        "                elif [ \"$name\" = volume ]; then\n"
-        "                        name=\"volume $word\"\n"
+        "                else\n"
+        "                        case \"$_coffer_groups \" in\n"
+        "                        *\" $name \"*) name=\"$name $word\" ;;\n"
+        "                        esac\n"
         "                fi\n"
         "        done\n"
         "        if [ -z \"$name\" ]; then\n"
@@ -129,6 +145,8 @@ static const char shared_code[] =
         "        volume) coffer volume ls -q 2>/dev/null ;;\n"
         "        image) printf '%s\\n' host dir: oci: oci-archive: docker-archive:; echo '<file>' "
         ";;\n"
+        "        stored) coffer images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;\n"
+        "        file) echo '<file>' ;;\n"
         "        copy) coffer ps -a --format '{{.Names}}:' 2>/dev/null; echo '<file>' ;;\n"
         "        shell) printf '%s\\n' bash zsh fish ;;\n"
         "        subcommand) printf '%s\\n' \"$_coffer_subcommands\" | tr ' ' '\\n' ;;\n"
@@ -199,6 +217,8 @@ static void print_fish_condition(const struct command *c)
                      c->alias && !c->name[size] ? c->alias : "");
         if (c->name[size])
                 (void)printf("; and __fish_seen_subcommand_from %s", c->name + size + 1);
+        if (c->name[size] && c->alias)
+                (void)printf("; or __fish_seen_subcommand_from %s", c->alias);
         (void)printf("' ");
 }
 
@@ -214,6 +234,9 @@ static void print_fish_words(const struct command *c)
                 [WORDS_IMAGE] = "host dir: oci: oci-archive: docker-archive:",
                 [WORDS_COPY] = "(coffer ps -a --format \"{{.Names}}:\" 2>/dev/null)",
                 [WORDS_SHELL] = "bash zsh fish",
+                [WORDS_STORED] = "(coffer images --format \"{{.Repository}}:{{.Tag}}\" "
+                                 "2>/dev/null)",
+                [WORDS_FILE] = NULL,
         };
 
         if (!offers[c->words])
@@ -241,6 +264,15 @@ static void print_fish(void)
                                      c->name);
                 print_fish_text(c->summary);
                 (void)putchar('\n');
+                if (c->name[size] && (i == 0 || !begins_as(commands[i - 1], c)))
+                        (void)printf("complete -c coffer -f -n __fish_use_subcommand -a %.*s\n",
+                                     (int)size, c->name);
+                if (c->name[size] && c->alias) {
+                        (void)printf("complete -c coffer -f -n __fish_use_subcommand -a %s -d ",
+                                     c->alias);
+                        print_fish_text(c->summary);
+                        (void)putchar('\n');
+                }
                 for (const struct opt *o = command_opts(c); o->name; o++) {
                         print_fish_condition(c);
                         (void)printf("-l %s ", o->name);
@@ -254,7 +286,6 @@ static void print_fish(void)
                 }
                 print_fish_words(c);
         }
-        (void)printf("complete -c coffer -f -n __fish_use_subcommand -a volume -d volumes\n");
 }
 
 static int cmd_completion(struct invocation *in)

@@ -274,6 +274,7 @@ const struct command command_image_inspect = {
         .opts = inspect_opts,
         .min_args = 1,
         .max_args = INT_MAX,
+        .words = WORDS_STORED,
         .run = cmd_inspect,
 };
 
@@ -284,6 +285,7 @@ const struct command command_image_tag = {
         .summary = "Give an image one more name",
         .min_args = 2,
         .max_args = 2,
+        .words = WORDS_STORED,
         .run = cmd_tag,
 };
 
@@ -295,6 +297,7 @@ const struct command command_image_rm = {
         .opts = rm_opts,
         .min_args = 1,
         .max_args = INT_MAX,
+        .words = WORDS_STORED,
         .run = cmd_rm,
 };
 

@@ -32,9 +32,11 @@ enum words {
         WORDS_RUNNING, /* boxes that run */
         WORDS_IDLE,    /* boxes that do not */
         WORDS_VOLUME,
-        WORDS_IMAGE, /* host, dir:, oci: … and files */
-        WORDS_COPY,  /* a box and a colon, or files */
-        WORDS_SHELL, /* names of shells */
+        WORDS_IMAGE,  /* host, dir:, oci: … and files */
+        WORDS_COPY,   /* a box and a colon, or files */
+        WORDS_SHELL,  /* names of shells */
+        WORDS_STORED, /* images of the store */
+        WORDS_FILE,
 };
 
 struct invocation;

@@ -34,6 +34,7 @@ const struct command *const commands[] = {
         &command_image_tag,
         &command_image_rm,
         &command_image_prune,
+        &command_image_load,
         &command_login,
         &command_logout,
         &command_volume_create,

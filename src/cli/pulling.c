@@ -33,7 +33,8 @@ struct row {
 struct pulling {
         const struct pull_args *args;
         enum how how;
-        struct row *rows; /* owned; ROWS_MAX; NULL until something is told */
+        const char *complete; /* what is said of a layer in its place */
+        struct row *rows;     /* owned; ROWS_MAX; NULL until something is told */
         uint32_t count;
         uint32_t drawn; /* lines on the terminal */
         int64_t drawn_ns;
@@ -114,7 +115,13 @@ static void say_retry(const struct coffer_pull_progress *p)
                       (unsigned)p->wait_s);
 }
 
-static void say_plain(struct row *row, const struct coffer_pull_progress *p)
+static const char *words_of(const struct pulling *v, uint32_t step)
+{
+        return step == COFFER_PULL_COMPLETE ? v->complete : steps[step].words;
+}
+
+static void say_plain(const struct pulling *v, struct row *row,
+                      const struct coffer_pull_progress *p)
 {
         cleanup_with(buf_release) struct buf size = BUF_INIT(64);
 
@@ -124,7 +131,7 @@ static void say_plain(struct row *row, const struct coffer_pull_progress *p)
                 row->told = true;
                 (void)human_size(p->total - p->done, &size);
         }
-        (void)fprintf(stderr, "%s: %s%s%s\n", row->id, steps[p->step].words, size.data ? " " : "",
+        (void)fprintf(stderr, "%s: %s%s%s\n", row->id, words_of(v, p->step), size.data ? " " : "",
                       size.data ? size.data : "");
 }
 
@@ -187,7 +194,7 @@ static void draw(struct pulling *v)
                 else if (row->step == COFFER_PULL_FETCHING)
                         draw_fetching(row, &text);
                 else
-                        (void)buf_append_str(&text, steps[row->step].words);
+                        (void)buf_append_str(&text, words_of(v, row->step));
                 (void)buf_append_str(&text, "\n");
         }
         if (text.failed == 0 && text.size > 0)
@@ -244,7 +251,7 @@ static void see(void *data, const struct coffer_pull_progress *p)
         if (v->how == HOW_BARS && (!terminal_size(&lines, &columns) || lines < v->count + 2))
                 v->how = HOW_PLAIN;
         if (v->how == HOW_PLAIN)
-                say_plain(row, p);
+                say_plain(v, row, p);
         else if (changed || human_now() - v->drawn_ns > DRAW_EACH_NS)
                 draw(v);
 }
@@ -252,7 +259,7 @@ static void see(void *data, const struct coffer_pull_progress *p)
 int pulling_run(struct coffer_runtime *runtime, const char *reference, const struct pull_args *args,
                 struct coffer_pull_result *ret, struct coffer_error *err)
 {
-        struct pulling view = {.args = args};
+        struct pulling view = {.args = args, .complete = steps[COFFER_PULL_COMPLETE].words};
         enum coffer_pull_policy policy = COFFER_PULL_MISSING;
         struct coffer_pull_options options = {
                 .size = sizeof(options),
@@ -266,6 +273,22 @@ int pulling_run(struct coffer_runtime *runtime, const char *reference, const str
                 (void)find_policy(args->policy, &policy); /* pulling_check() has seen it */
         options.policy = policy;
         r = coffer_image_pull(runtime, reference, &options, ret, err);
+        free(view.rows);
+        return r;
+}
+
+int pulling_load(struct coffer_runtime *runtime, int fd, bool quiet, char ***ret_lines,
+                 struct coffer_error *err)
+{
+        const struct pull_args args = {.quiet = quiet || !isatty(STDERR_FILENO)};
+        struct pulling view = {.args = &args, .complete = "Loaded"};
+        struct coffer_load_options options = {
+                .size = sizeof(options),
+                .progress = see,
+                .data = &view,
+        };
+        int r = coffer_image_load(runtime, fd, &options, ret_lines, err);
+
         free(view.rows);
         return r;
 }

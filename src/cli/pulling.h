@@ -20,6 +20,19 @@ struct pull_args {
         bool quiet;
 };
 
+/**
+ * pulling_load() - take the images of an archive in, saying how it goes on a terminal
+ * @runtime:   the home
+ * @fd:        the archive; borrowed
+ * @quiet:     nothing is said on the way
+ * @ret_lines: what coffer_image_load() says
+ * @err:       why not
+ *
+ * Return: how many lines there are, or a negative errno.
+ */
+int pulling_load(struct coffer_runtime *runtime, int fd, bool quiet, char ***ret_lines,
+                 struct coffer_error *err);
+
 /** pulling_check() - whether these can be options; 0 or -EINVAL */
 int pulling_check(const struct pull_args *args, struct coffer_error *err);
 

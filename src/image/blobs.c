@@ -240,6 +240,11 @@ int blobs_find(const struct blobs *b, const char *name, uint64_t *ret_offset, ui
         return 1;
 }
 
+const char *blobs_name(const struct blobs *b, size_t index)
+{
+        return index < b->count ? b->names.data + b->rows[index].name : NULL;
+}
+
 static int read_range(int fd, uint64_t offset, uint64_t size, struct buf *to)
 {
         char *p = size > to->max_bytes ? NULL : buf_space(to, (size_t)size);

@@ -50,6 +50,9 @@ void blobs_close(struct blobs *b);
  */
 int blobs_find(const struct blobs *b, const char *name, uint64_t *ret_offset, uint64_t *ret_size);
 
+/** blobs_name() - the name of the file at @index of an archive; NULL past the last */
+const char *blobs_name(const struct blobs *b, size_t index);
+
 /** blobs_read() - append a whole file
  * @b:    where to look
  * @name: as in blobs_find()

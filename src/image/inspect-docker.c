@@ -141,8 +141,8 @@ static int find_layers(const struct blobs *blobs, const struct json_value *image
         return 0;
 }
 
-static int read_image(const struct blobs *blobs, const struct json_value *image,
-                      struct image_manifest *m, struct coffer_error *err)
+int inspect_docker_image(const struct blobs *blobs, const struct json_value *image,
+                         bool any_platform, struct image_manifest *m, struct coffer_error *err)
 {
         struct buf text = BUF_INIT(INSPECT_JSON_MAX);
         struct strv diff_ids = {0};
@@ -161,7 +161,7 @@ static int read_image(const struct blobs *blobs, const struct json_value *image,
         }
         if (r == 0)
                 r = inspect_set_diff_ids(m, &diff_ids, err);
-        if (r == 0)
+        if (r == 0 && !any_platform)
                 r = inspect_check_platform(&m->config, err);
         if (r == 0) {
                 r = stream_digest(text.data, text.size, m->id);
@@ -173,31 +173,38 @@ static int read_image(const struct blobs *blobs, const struct json_value *image,
         return r;
 }
 
-int inspect_docker(const struct blobs *blobs, const char *tag, struct image_manifest *ret_m,
-                   struct coffer_error *err)
+int inspect_docker_list(const struct blobs *blobs, struct json_t **ret_doc,
+                        struct coffer_error *err)
 {
-        cleanup_with(json_dropp) struct json_t *doc = NULL;
         struct buf text = BUF_INIT(INSPECT_JSON_MAX);
-        struct image_manifest m = {0};
-        struct json_value root, image;
-        int r;
+        int r = blobs_read(blobs, "manifest.json", &text, NULL);
 
-        r = blobs_read(blobs, "manifest.json", &text, NULL);
         if (r == -ENOENT)
                 (void)error_say(err, r, COFFER_ERROR_IMAGE,
                                 "it has no file 'manifest.json', so docker save did not write it");
         else if (r < 0)
                 (void)error_set(err, r, "read 'manifest.json'");
         else
-                r = json_parse(text.data, text.size, NULL, &doc, err);
+                r = json_parse(text.data, text.size, NULL, ret_doc, err);
         buf_release(&text);
+        return r;
+}
+
+int inspect_docker(const struct blobs *blobs, const char *tag, struct image_manifest *ret_m,
+                   struct coffer_error *err)
+{
+        cleanup_with(json_dropp) struct json_t *doc = NULL;
+        struct image_manifest m = {0};
+        struct json_value root, image;
+        int r = inspect_docker_list(blobs, &doc, err);
+
         if (r < 0)
                 return r;
 
         root = json_root(doc);
         r = choose(&root, tag, &image, err);
         if (r == 0)
-                r = read_image(blobs, &image, &m, err);
+                r = inspect_docker_image(blobs, &image, false, &m, err);
         if (r < 0) {
                 image_manifest_release(&m);
                 return r;

@@ -12,8 +12,6 @@
 #include "image/inspect.h"
 #include "image/stream.h"
 
-#define REF_NAME "org.opencontainers.image.ref.name"
-
 static const struct {
         const char *type;
         enum media media;
@@ -100,7 +98,7 @@ int inspect_blob(const struct blobs *blobs, const struct descriptor *d, struct b
 }
 
 /* Whether the platform is the one or not said; attestations say "unknown". */
-static bool fits_platform(const struct json_value *value, const struct platform *want)
+bool inspect_fits(const struct json_value *value, const struct platform *want)
 {
         struct json_value platform = json_member(value, "platform");
         const char *os = "", *architecture = "", *variant = "";
@@ -112,13 +110,18 @@ static bool fits_platform(const struct json_value *value, const struct platform 
         return platform_fits(want, os, architecture, variant);
 }
 
-static const char *ref_name(const struct json_value *value)
+const char *inspect_annotation(const struct json_value *entry, const char *key)
 {
-        struct json_value annotations = json_member(value, "annotations");
-        const char *name = "";
+        struct json_value annotations = json_member(entry, "annotations");
+        const char *text = "";
 
-        (void)json_get_string(&annotations, REF_NAME, JSON_OPTIONAL, &name, NULL);
-        return name;
+        (void)json_get_string(&annotations, key, JSON_OPTIONAL, &text, NULL);
+        return text;
+}
+
+static const char *ref_name(const struct json_value *entry)
+{
+        return inspect_annotation(entry, INSPECT_REF_NAME);
 }
 
 /* "'a', 'b'" for errors. */
@@ -173,7 +176,7 @@ int inspect_choose(const struct json_value *index, const char *tag, bool first_f
                 if (tag[0] != '\0' && !str_eq(ref_name(&item), tag))
                         continue;
                 found_tag = true;
-                if (!fits_platform(&item, want))
+                if (!inspect_fits(&item, want))
                         continue;
                 r = inspect_descriptor(&item, &d, err);
                 if (r < 0)
@@ -346,7 +349,7 @@ static int follow(const struct blobs *blobs, const struct descriptor *d, unsigne
         return r < 0 ? r : follow(blobs, &next, depth + 1, m, err);
 }
 
-static int check_layout(const struct blobs *blobs, struct coffer_error *err)
+int inspect_layout(const struct blobs *blobs, struct coffer_error *err)
 {
         cleanup_with(json_dropp) struct json_t *doc = NULL;
         struct buf text = BUF_INIT(4096);
@@ -384,7 +387,7 @@ int inspect_oci(const struct blobs *blobs, const char *tag, struct image_manifes
         struct json_value root;
         int r;
 
-        r = check_layout(blobs, err);
+        r = inspect_layout(blobs, err);
         if (r == 0)
                 r = blobs_read(blobs, "index.json", &text, err);
         if (r == 0) {

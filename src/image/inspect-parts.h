@@ -10,6 +10,8 @@
 #include "image/message.h"
 #include "image/platform.h"
 
+#define INSPECT_REF_NAME "org.opencontainers.image.ref.name"
+
 enum media { MEDIA_INDEX, MEDIA_MANIFEST, MEDIA_CONFIG, MEDIA_LAYER, MEDIA_FOREIGN };
 
 /**
@@ -52,6 +54,33 @@ int inspect_check_kind(const struct json_value *doc, const struct descriptor *d,
  */
 int inspect_choose(const struct json_value *index, const char *tag, bool first_fits,
                    const struct platform *want, struct descriptor *ret, struct coffer_error *err);
+
+/** inspect_layout() - whether it says that it is an OCI layout, of a version that we know */
+int inspect_layout(const struct blobs *blobs, struct coffer_error *err);
+
+/** inspect_fits() - whether an index's entry is for a machine, or does not say for which */
+bool inspect_fits(const struct json_value *entry, const struct platform *want);
+
+/** inspect_annotation() - of an index's entry; "" for none, borrowed from the document */
+const char *inspect_annotation(const struct json_value *entry, const char *key);
+
+/** inspect_docker_list() - the array of manifest.json
+ * @blobs:   its files
+ * @ret_doc: json_drop()
+ * @err:     words
+ */
+int inspect_docker_list(const struct blobs *blobs, struct json_t **ret_doc,
+                        struct coffer_error *err);
+
+/** inspect_docker_image() - one of its items
+ * @blobs:        its files
+ * @image:        the item
+ * @any_platform: what is for another machine is no error
+ * @m:            filled; released by the caller, also after a failure
+ * @err:          words
+ */
+int inspect_docker_image(const struct blobs *blobs, const struct json_value *image,
+                         bool any_platform, struct image_manifest *m, struct coffer_error *err);
 
 /** inspect_manifest() - config and layers
  * @blobs:        its files

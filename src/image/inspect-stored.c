@@ -93,6 +93,7 @@ int inspect_listing(const char *text, size_t size, const char *platform, struct 
                 return r;
         root = json_root(doc);
         r = kind_of(&root, &kind, err);
+        ret->docker = r == 0 && str_after(kind.type, "application/vnd.docker.");
         if (r == 0 && kind.media == MEDIA_INDEX) {
                 ret->index = 1;
                 r = inspect_choose(&root, "", true, &want, &next, err);

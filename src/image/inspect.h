@@ -71,6 +71,17 @@ int inspect_listing(const char *text, size_t size, const char *platform, struct 
 int inspect_stored(const struct blobs *blobs, const char *digest, bool any_platform,
                    struct image_manifest *ret_m, struct coffer_error *err);
 
+/** inspect_contents() - all images of an archive, of either kind, and where its blobs lie
+ * @blobs:  its files
+ * @answer: appended to: see contents.h
+ * @err:    words for a failure
+ *
+ * A docker-archive has no manifests: they are made up from what is in it.
+ *
+ * Return: 0 or a negative errno.
+ */
+int inspect_contents(const struct blobs *blobs, struct buf *answer, struct coffer_error *err);
+
 /** inspect_set_diff_ids() - put diff ids into the layers, which must be as many
  * @m:        its layers get them
  * @diff_ids: hex

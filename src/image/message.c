@@ -22,6 +22,17 @@ bool image_is_digest(const char *hex)
                strspn(hex, "0123456789abcdef") == IMAGE_DIGEST_HEX;
 }
 
+const char *image_layer_media(enum image_form form)
+{
+        static const char *const types[] = {
+                [IMAGE_FORM_PLAIN] = "application/vnd.oci.image.layer.v1.tar",
+                [IMAGE_FORM_GZIP] = "application/vnd.oci.image.layer.v1.tar+gzip",
+                [IMAGE_FORM_ZSTD] = "application/vnd.oci.image.layer.v1.tar+zstd",
+        };
+
+        return types[form];
+}
+
 /* The order of these tables is the format. */
 static const size_t list_fields[] = {
         offsetof(struct image_config, entrypoint),  offsetof(struct image_config, cmd),
@@ -87,7 +98,7 @@ static bool is_blob(const struct image_blob *b)
 int image_listing_check(const struct image_listing *l)
 {
         if (l->digest[IMAGE_DIGEST_HEX] != '\0' || !image_is_digest(l->digest) || l->index > 1 ||
-            l->count > (l->index ? 0 : IMAGE_LAYERS_MAX) || !is_blob(&l->first))
+            l->docker > 1 || l->count > (l->index ? 0 : IMAGE_LAYERS_MAX) || !is_blob(&l->first))
                 return -EBADMSG;
         for (size_t i = 0; i < l->count; i++)
                 if (!is_blob(&l->layers[i]))

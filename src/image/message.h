@@ -41,6 +41,8 @@
  * @UNPACK_STORED:      describe the image whose manifest text names in the directory
  *                      UNPACK_FD_SOURCE, where its layers may still be missing
  * @UNPACK_VERIFY:      whether the small file UNPACK_FD_SOURCE has the digest in blob
+ * @UNPACK_CONTENTS:    list the images and blobs of the archive UNPACK_FD_SOURCE (contents.h)
+ * @UNPACK_SPOOL:       decompress UNPACK_FD_SOURCE, from where it stands, into UNPACK_FD_TARGET
  */
 enum unpack_job {
         UNPACK_OCI_DIR = 1,
@@ -51,7 +53,9 @@ enum unpack_job {
         UNPACK_REMOVE,
         UNPACK_MANIFEST,
         UNPACK_STORED,
-        UNPACK_VERIFY
+        UNPACK_VERIFY,
+        UNPACK_CONTENTS,
+        UNPACK_SPOOL
 };
 
 /**
@@ -101,6 +105,34 @@ struct unpack_done {
         uint64_t dropped;
 };
 
+/** enum image_form - how bytes are compressed, by what they begin with */
+enum image_form { IMAGE_FORM_PLAIN, IMAGE_FORM_GZIP, IMAGE_FORM_ZSTD, IMAGE_FORMS };
+
+/* What is written for images that no registry has made. */
+#define IMAGE_MEDIA_INDEX           "application/vnd.oci.image.index.v1+json"
+#define IMAGE_MEDIA_MANIFEST        "application/vnd.oci.image.manifest.v1+json"
+#define IMAGE_MEDIA_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
+#define IMAGE_MEDIA_CONFIG          "application/vnd.oci.image.config.v1+json"
+
+/** image_layer_media() - the media type of a layer of that form */
+const char *image_layer_media(enum image_form form);
+
+/**
+ * struct unpack_sums - the answer to UNPACK_SPOOL
+ * @blob:         SHA-256 of the stored bytes, hex
+ * @diff_id:      SHA-256 of what they decompress to, hex
+ * @form:         enum image_form
+ * @stored_bytes: how many
+ * @bytes:        of what they decompress to
+ */
+struct unpack_sums {
+        char blob[IMAGE_DIGEST_HEX + 1];
+        char diff_id[IMAGE_DIGEST_HEX + 1];
+        uint32_t form;
+        uint64_t stored_bytes;
+        uint64_t bytes;
+};
+
 /**
  * struct image_blob - something that a manifest names
  * @digest: SHA-256, hex
@@ -117,12 +149,14 @@ struct image_blob {
  * @index:  it is an index, and @first the manifest, or a further index, to go on with
  * @first:  else the config
  * @count:  of layers, at most IMAGE_LAYERS_MAX; 0 for an index
+ * @docker: 1: its media type is Docker's (schema 2), 0: OCI's
  * @layers: lowest first
  */
 struct image_listing {
         char digest[IMAGE_DIGEST_HEX + 1];
         uint32_t index;
         uint32_t count;
+        uint32_t docker;
         struct image_blob first;
         struct image_blob layers[IMAGE_LAYERS_MAX];
 };

@@ -20,8 +20,6 @@
 #define INPUT_BYTES ((size_t)128 * 1024)
 #define DROP_BYTES  ((size_t)16 * 1024)
 
-enum form { FORM_PLAIN, FORM_GZIP, FORM_ZSTD };
-
 struct stream {
         int fd;
         int hangup_fd;
@@ -29,7 +27,7 @@ struct stream {
         uint64_t left;
         uint64_t out_left;
         uint64_t max_bytes;
-        enum form form;
+        enum image_form form;
         unsigned char *input; /* owned */
         size_t position, filled;
         bool input_ended;
@@ -40,6 +38,7 @@ struct stream {
         EVP_MD_CTX *diff_hash;         /* owned; NULL when the bytes are the blob's */
         char blob[IMAGE_DIGEST_HEX + 1];
         char diff_id[IMAGE_DIGEST_HEX + 1];
+        struct unpack_sums sums;
 };
 
 static EVP_MD *sha256;
@@ -130,6 +129,7 @@ static ssize_t read_stored(struct stream *s, void *to, size_t size, struct coffe
                 s->left -= (uint64_t)n;
                 s->offset += (uint64_t)n;
         }
+        s->sums.stored_bytes += (uint64_t)n;
         if (s->blob_hash && EVP_DigestUpdate(s->blob_hash, to, (size_t)n) != 1)
                 return error_set(err, -EIO, "hash the layer");
         return n;
@@ -158,13 +158,13 @@ static int find_form(struct stream *s, struct coffer_error *err)
         static const struct {
                 unsigned char magic[6];
                 size_t size;
-                enum form form;
+                enum image_form form;
                 const char *refused;
         } forms[] = {
-                {{0x1f, 0x8b},                     2, FORM_GZIP,  NULL   },
-                {{0x28, 0xb5, 0x2f, 0xfd},         4, FORM_ZSTD,  NULL   },
-                {{0xfd, '7', 'z', 'X', 'Z', 0x00}, 6, FORM_PLAIN, "xz"   },
-                {{'B', 'Z', 'h'},                  3, FORM_PLAIN, "bzip2"},
+                {{0x1f, 0x8b},                     2, IMAGE_FORM_GZIP,  NULL   },
+                {{0x28, 0xb5, 0x2f, 0xfd},         4, IMAGE_FORM_ZSTD,  NULL   },
+                {{0xfd, '7', 'z', 'X', 'Z', 0x00}, 6, IMAGE_FORM_PLAIN, "xz"   },
+                {{'B', 'Z', 'h'},                  3, IMAGE_FORM_PLAIN, "bzip2"},
         };
         int r = 0;
 
@@ -185,27 +185,27 @@ static int find_form(struct stream *s, struct coffer_error *err)
         /* Skippable frames may come first (zstd's seekable and chunked forms). */
         if (s->filled >= 4 && (s->input[0] & 0xf0) == 0x50 &&
             memcmp(s->input + 1, "\x2a\x4d\x18", 3) == 0)
-                s->form = FORM_ZSTD;
+                s->form = IMAGE_FORM_ZSTD;
         return 0;
 }
 
 static int prepare_form(struct stream *s)
 {
         s->frame_ended = true;
-        if (s->form == FORM_GZIP) {
+        if (s->form == IMAGE_FORM_GZIP) {
                 s->inflate = aligned_alloc(64, (sizeof(*s->inflate) + 63) & ~(size_t)63);
                 if (!s->inflate)
                         return -ENOMEM;
                 isal_inflate_init(s->inflate);
                 s->inflate->crc_flag = ISAL_GZIP;
         }
-        if (s->form == FORM_ZSTD) {
+        if (s->form == IMAGE_FORM_ZSTD) {
                 s->zstd = ZSTD_createDCtx();
                 if (!s->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax,
                                                                     STREAM_WINDOW_LOG)))
                         return -ENOMEM;
         }
-        if (s->form != FORM_PLAIN || !s->blob_hash)
+        if (s->form != IMAGE_FORM_PLAIN || !s->blob_hash)
                 s->diff_hash = hash_new();
         return s->blob_hash || s->diff_hash ? 0 : -ENOMEM;
 }
@@ -227,8 +227,8 @@ int stream_new(const struct stream_spec *spec, struct stream **ret_stream, struc
                 return error_set(err, -EINVAL, "read the layer");
 
         s->input = malloc(INPUT_BYTES);
-        s->blob_hash = s->blob[0] != '\0' ? hash_new() : NULL;
-        if (!s->input || (s->blob[0] != '\0' && !s->blob_hash))
+        s->blob_hash = s->blob[0] != '\0' || spec->sums ? hash_new() : NULL;
+        if (!s->input || ((s->blob[0] != '\0' || spec->sums) && !s->blob_hash))
                 return error_set(err, -ENOMEM, "read the layer");
 
         r = find_form(s, err);
@@ -330,12 +330,12 @@ static ssize_t read_compressed(struct stream *s, void *to, size_t size, struct c
                 if (s->position == s->filled && s->input_ended && s->frame_ended)
                         return 0;
 
-                r = s->form == FORM_GZIP ? inflate_some(s, to, size, &made, err)
-                                         : unzstd_some(s, to, size, &made, err);
+                r = s->form == IMAGE_FORM_GZIP ? inflate_some(s, to, size, &made, err)
+                                               : unzstd_some(s, to, size, &made, err);
                 if (r < 0)
                         return r;
                 if (made == 0 && s->position == before && s->input_ended && !s->frame_ended)
-                        return bad_compression(err, s->form == FORM_GZIP ? "gzip" : "zstd",
+                        return bad_compression(err, s->form == IMAGE_FORM_GZIP ? "gzip" : "zstd",
                                                "it is cut short");
         }
         return (ssize_t)made;
@@ -346,8 +346,8 @@ ssize_t stream_read(void *stream, void *to, size_t size, struct coffer_error *er
         struct stream *s = stream;
         ssize_t n;
 
-        n = s->form == FORM_PLAIN ? read_plain(s, to, size, err)
-                                  : read_compressed(s, to, size, err);
+        n = s->form == IMAGE_FORM_PLAIN ? read_plain(s, to, size, err)
+                                        : read_compressed(s, to, size, err);
         if (n <= 0)
                 return n;
         if ((uint64_t)n > s->out_left)
@@ -371,7 +371,7 @@ static int compare(const char *what, const char *want, const char *got, struct c
 int stream_finish(struct stream *s, struct coffer_error *err)
 {
         unsigned char *drop = malloc(DROP_BYTES);
-        char blob[IMAGE_DIGEST_HEX + 1] = "", diff_id[IMAGE_DIGEST_HEX + 1] = "";
+        char *blob = s->sums.blob, *diff_id = s->sums.diff_id;
         ssize_t n = drop ? 1 : error_set(err, -ENOMEM, "read the layer");
         int r = 0;
 
@@ -387,9 +387,23 @@ int stream_finish(struct stream *s, struct coffer_error *err)
                 r = hash_hex(s->diff_hash, diff_id);
         if (r < 0)
                 return error_set(err, r, "hash the layer");
+        if (!s->diff_hash)
+                memcpy(diff_id, blob, IMAGE_DIGEST_HEX + 1);
         if (s->blob[0] != '\0')
                 r = compare("digest of the layer's blob", s->blob, blob, err);
         if (r == 0 && s->diff_id[0] != '\0')
-                r = compare("layer's diff id", s->diff_id, s->diff_hash ? diff_id : blob, err);
+                r = compare("layer's diff id", s->diff_id, diff_id, err);
         return r;
+}
+
+enum image_form stream_form(const struct stream *s)
+{
+        return s->form;
+}
+
+void stream_sums(const struct stream *s, struct unpack_sums *ret)
+{
+        *ret = s->sums;
+        ret->form = s->form;
+        ret->bytes = s->max_bytes - s->out_left;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include <coffer/error.h>
 
 #include "base/cleanup.h"
+#include "image/message.h"
 
 /*
  * A layer as it is stored, turned into its tar while both are hashed: a range of a file or a pipe,
@@ -23,6 +25,7 @@
  * @offset:    where to start; only with a size other than STREAM_TO_END
  * @size:      bytes; STREAM_TO_END reads on from where @fd stands until its end
  * @blob:      SHA-256 of the stored bytes in hex, or "" when it is not known
+ * @sums:      compute both digests, for stream_sums(), whatever is known
  * @diff_id:   SHA-256 of the tar in hex, or ""
  * @max_bytes: of the tar; more is -E2BIG
  * @hangup_fd: when its other end is closed, reading ends with -EPIPE; -1 for none; borrowed
@@ -32,6 +35,7 @@ struct stream_spec {
         uint64_t offset;
         uint64_t size;
         const char *blob;
+        bool sums;
         const char *diff_id;
         uint64_t max_bytes;
         int hangup_fd;
@@ -61,6 +65,15 @@ ssize_t stream_read(void *stream, void *to, size_t size, struct coffer_error *er
  * Return: 0, -EBADMSG for a wrong digest, or what stream_read() answers.
  */
 int stream_finish(struct stream *s, struct coffer_error *err);
+
+/** stream_form() - how the stored bytes are compressed */
+enum image_form stream_form(const struct stream *s);
+
+/** stream_sums() - what there was, after stream_finish() of a stream with sums
+ * @s:    the stream
+ * @ret:  filled
+ */
+void stream_sums(const struct stream *s, struct unpack_sums *ret);
 
 /** stream_prepare() - load the digest code, for a process about to lose its rights; 0 or -ENOMEM */
 int stream_prepare(void);

@@ -52,7 +52,8 @@ static bool by_directory(const struct unpack_request *req)
 static bool describes(const struct unpack_request *req)
 {
         return req->job == UNPACK_OCI_ARCHIVE || req->job == UNPACK_DOCKER ||
-               req->job == UNPACK_MANIFEST || req->job == UNPACK_VERIFY || by_directory(req);
+               req->job == UNPACK_MANIFEST || req->job == UNPACK_VERIFY ||
+               req->job == UNPACK_CONTENTS || by_directory(req);
 }
 
 /*
@@ -200,7 +201,7 @@ static int landlock(const struct unpack_request *req)
 
         if (by_directory(req))
                 r = allow_beneath(ruleset_fd, UNPACK_FD_SOURCE, read_only);
-        else if (!describes(req))
+        else if (!describes(req) && req->job != UNPACK_SPOOL) /* whose files are open */
                 r = allow_beneath(ruleset_fd, UNPACK_FD_TARGET, attr[0] & ~never);
         if (r == 0 && syscall(SYS_landlock_restrict_self, ruleset_fd, 0) < 0)
                 r = -errno;

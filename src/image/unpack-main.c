@@ -107,6 +107,50 @@ static int describe(const struct unpack_request *req, struct buf *answer, struct
         return r < 0 ? error_set(err, r, "answer") : 0;
 }
 
+static int contents(struct buf *answer, struct coffer_error *err)
+{
+        struct blobs blobs;
+        int r = blobs_open(UNPACK_FD_SOURCE, true, &blobs, err);
+
+        if (r < 0)
+                return r;
+        r = inspect_contents(&blobs, answer, err);
+        blobs_close(&blobs);
+        return r;
+}
+
+static int spool(struct buf *answer, struct coffer_error *err)
+{
+        static unsigned char bytes[64 * 1024];
+        cleanup_with(stream_freep) struct stream *stream = NULL;
+        const struct stream_spec from = {
+                .fd = UNPACK_FD_SOURCE,
+                .size = STREAM_TO_END,
+                .blob = "",
+                .sums = true,
+                .diff_id = "",
+                .max_bytes = EXTRACT_BYTES_MAX,
+                .hangup_fd = UNPACK_FD_SOCKET,
+        };
+        struct unpack_sums sums;
+        ssize_t n = 1;
+        int r = stream_new(&from, &stream, err);
+
+        while (r == 0 && n > 0) {
+                n = stream_read(stream, bytes, sizeof(bytes), err);
+                r = n < 0 ? (int)n : 0;
+                if (n > 0 && (r = sys_write_all(UNPACK_FD_TARGET, bytes, (size_t)n)) < 0)
+                        (void)error_set(err, r, "keep what is read");
+        }
+        if (r == 0)
+                r = stream_finish(stream, err);
+        if (r < 0)
+                return r;
+        stream_sums(stream, &sums);
+        r = buf_append(answer, &sums, sizeof(sums));
+        return r < 0 ? error_set(err, r, "answer") : 0;
+}
+
 static int extract(const struct unpack_request *req, struct extract_stats *ret_stats,
                    struct coffer_error *err)
 {
@@ -174,6 +218,10 @@ static int run_job(const struct unpack_request *req, struct buf *answer, struct 
                 return describe(req, answer, err);
         case UNPACK_MANIFEST:
                 return list(req, answer, err);
+        case UNPACK_CONTENTS:
+                return contents(answer, err);
+        case UNPACK_SPOOL:
+                return spool(answer, err);
         case UNPACK_LAYER:
                 r = unpack_layer(req, &stats, err);
                 break;

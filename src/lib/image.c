@@ -457,7 +457,6 @@ static int forget(struct removal *m, const struct image_record *record, struct c
 static int removal_end(struct removal *m, bool everything, char ***ret_lines,
                        struct coffer_error *err)
 {
-        struct pack p = {.base = NULL};
         struct layers layers;
         int r = 0;
 
@@ -471,14 +470,8 @@ static int removal_end(struct removal *m, bool everything, char ***ret_lines,
                 layers_sweep(&layers);
                 layers_close(&layers);
         }
-        if (ret_lines) {
-                (void)pack_strv(&p, &m->lines);
-                p.base = malloc(p.used);
-                p.used = 0;
-                if (!p.base)
-                        return error_set(err, -ENOMEM, "tell what was removed");
-                *ret_lines = (char **)(uintptr_t)pack_strv(&p, &m->lines);
-        }
+        if (ret_lines && pack_lines(&m->lines, ret_lines) < 0)
+                return error_set(err, -ENOMEM, "tell what was removed");
         return (int)m->lines.count;
 }
 

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/images.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
+#include "base/sys.h"
 #include "image/blobstore.h"
 #include "sandbox/userns.h"
 
@@ -34,6 +40,27 @@ void images_close(struct image_store *store)
         if (store->userns_fd >= 0)
                 (void)close(store->userns_fd);
         store->userns_fd = -1;
+}
+
+int images_spool(int images_fd, int *ret_fd)
+{
+        cleanup_close int fd = sys_open_mode(images_fd, ".", O_RDWR | O_TMPFILE, 0600);
+        char name[40];
+        uint64_t number;
+
+        /* Not every file system has such files. */
+        if (fd == -EOPNOTSUPP || fd == -EISDIR) {
+                if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+                        return -EIO;
+                (void)snprintf(name, sizeof(name), ".spool-%016llx", (unsigned long long)number);
+                fd = sys_open_mode(images_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+                if (fd >= 0)
+                        (void)unlinkat(images_fd, name, 0);
+        }
+        if (fd < 0)
+                return fd;
+        *ret_fd = take_fd(&fd);
+        return 0;
 }
 
 int images_hold(const struct image_store *store, int *ret_fd, struct coffer_error *err)

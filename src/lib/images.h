@@ -19,5 +19,13 @@
 int images_open(struct coffer_runtime *rt, struct image_store *ret_store, struct coffer_error *err);
 void images_close(struct image_store *store);
 
+/** images_spool() - a file of the home without a name, for what must not be kept in memory
+ * @images_fd: images; borrowed
+ * @ret_fd:    gone when it is closed
+ *
+ * Return: 0 or a negative errno.
+ */
+int images_spool(int images_fd, int *ret_fd);
+
 /** images_hold() - nothing of the store is thrown away until *@ret_fd is closed */
 int images_hold(const struct image_store *store, int *ret_fd, struct coffer_error *err);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -57,4 +59,18 @@ static inline const char *const *pack_strv(struct pack *p, const struct strv *li
         if (to)
                 to[list->count] = NULL;
         return to;
+}
+
+/* The same in an allocation of its own; 0 or -ENOMEM. */
+static inline int pack_lines(const struct strv *list, char ***ret_lines)
+{
+        struct pack p = {.base = NULL};
+
+        (void)pack_strv(&p, list);
+        p.base = malloc(p.used);
+        p.used = 0;
+        if (!p.base)
+                return -ENOMEM;
+        *ret_lines = (char **)(uintptr_t)pack_strv(&p, list);
+        return 0;
 }

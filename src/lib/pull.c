@@ -192,6 +192,15 @@ static int copy_blob(struct pulling *p, int fd, const char *digest)
         return r < 0 ? error_set(p->err, r, "keep blob %.12s", digest) : 0;
 }
 
+static int fetch_small(struct pulling *p, struct pull_get *get, const char *digest, uint64_t size,
+                       int to_fd)
+{
+        if (p->archive)
+                return contents_copy(p->archive, p->archive_fd, digest, size, get->max_bytes, to_fd,
+                                     p->err);
+        return pull_small(p->pull_fd, get, to_fd, p, p->err);
+}
+
 /* A manifest by tag or digest, into p->listing and the store. */
 static int fetch_manifest(struct pulling *p, const char *tag, const char *digest)
 {
@@ -216,7 +225,7 @@ static int fetch_manifest(struct pulling *p, const char *tag, const char *digest
         if (!here) {
                 (void)snprintf(get.name, sizeof(get.name), "%s%s", digest[0] ? "sha256:" : "",
                                digest[0] ? digest : tag);
-                r = pull_small(p->pull_fd, &get, fd, p, p->err);
+                r = fetch_small(p, &get, digest, UINT64_MAX, fd);
         }
         if (r == 0)
                 r = stored_listing(&p->store, fd, digest, platform, &p->listing, p->err);
@@ -227,10 +236,10 @@ static int fetch_manifest(struct pulling *p, const char *tag, const char *digest
         return r;
 }
 
-static int find_manifest(struct pulling *p)
+static int find_manifest(struct pulling *p, const char *tag, const char *wanted)
 {
         char digest[IMAGE_DIGEST_HEX + 1];
-        int r = fetch_manifest(p, p->name.tag, p->name.digest);
+        int r = fetch_manifest(p, tag, wanted);
 
         if (r == 0)
                 (void)str_copy(p->top, sizeof(p->top), p->listing.digest);
@@ -263,7 +272,7 @@ static int fetch_config(struct pulling *p)
                 return r < 0 ? error_set(p->err, r, "make room for the config") : 0;
         (void)snprintf(get.name, sizeof(get.name), "sha256:%s", config->digest);
         r = ftruncate(fd, 0) < 0 ? error_set(p->err, -errno, "keep the config")
-                                 : pull_small(p->pull_fd, &get, fd, p, p->err);
+                                 : fetch_small(p, &get, config->digest, config->size, fd);
         if (r == 0)
                 r = stored_verify(&p->store, fd, config->digest, p->err);
         if (r == 0) {
@@ -286,19 +295,26 @@ static uint64_t time_now_ns(void)
         return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
-static int keep(struct pulling *p, struct image_ref *ref)
+int pull_record(struct pulling *p, const char *digest, const struct image_manifest *manifest)
 {
         struct image_record record = {
-                .stored_ns = time_now_ns(), .manifest = p->manifest, /* borrowed */
+                .stored_ns = time_now_ns(), .manifest = *manifest, /* borrowed */
         };
         int r;
 
-        for (size_t i = 0; i < p->manifest.layer_count; i++)
-                record.size += p->manifest.layers[i].size;
-        (void)str_copy(record.digest, sizeof(record.digest), p->listing.digest);
+        for (size_t i = 0; i < manifest->layer_count; i++)
+                record.size += manifest->layers[i].size;
+        (void)str_copy(record.digest, sizeof(record.digest), digest);
         r = record_write(p->store.home_fd, &record);
+        return r < 0 ? error_set(p->err, r, "note what the image is") : 0;
+}
+
+static int keep(struct pulling *p, struct image_ref *ref)
+{
+        int r = pull_record(p, p->listing.digest, &p->manifest);
+
         if (r < 0)
-                return error_set(p->err, r, "note what the image is");
+                return r;
         ref->name = p->name;
         if (p->name.digest[0] != '\0')
                 ref->name.tag[0] = '\0';
@@ -308,23 +324,19 @@ static int keep(struct pulling *p, struct image_ref *ref)
         return r < 0 ? error_set(p->err, r, "note the image's name") : 0;
 }
 
-static int fetch_image(struct pulling *p)
+int pull_image(struct pulling *p, const char *tag, const char *digest)
 {
-        int r = connect_registry(p);
+        int r = find_manifest(p, tag, digest);
 
-        if (r == 0)
-                r = find_manifest(p);
         if (r == 0)
                 r = fetch_config(p);
         if (r == 0)
                 r = stored_describe(&p->store, p->blobs.images_fd, p->listing.digest, &p->manifest,
                                     p->err);
-        if (r == 0)
-                r = layers_open(&p->store, &p->layers, p->err);
         return r < 0 ? r : pull_layers(p);
 }
 
-static void close_pulling(struct pulling *p)
+void pull_close(struct pulling *p)
 {
         close_fd(&p->pull_fd);
         close_fd(&p->lock_fd);
@@ -335,12 +347,12 @@ static void close_pulling(struct pulling *p)
         images_close(&p->store);
 }
 
-static int open_pulling(struct coffer_runtime *rt, struct pulling *p)
+int pull_open(struct coffer_runtime *rt, struct pulling *p)
 {
-        int r = registry_config_read(&p->config, p->err);
+        int r = images_open(rt, &p->store, p->err);
 
         if (r == 0)
-                r = images_open(rt, &p->store, p->err);
+                r = layers_open(&p->store, &p->layers, p->err);
         if (r == 0)
                 r = blobstore_open(p->store.home_fd, &p->blobs, p->err);
         if (r == 0) {
@@ -414,7 +426,9 @@ static int pull(struct pulling *p, const char *reference, struct coffer_pull_res
         name_format(&p->name, shown);
         pull_tell(p,
                   &(const struct coffer_pull_progress){.step = COFFER_PULL_BEGINS, .name = shown});
-        r = fetch_image(p);
+        r = connect_registry(p);
+        if (r == 0)
+                r = pull_image(p, p->name.tag, p->name.digest);
         if (r == 0)
                 r = keep(p, &ref);
         if (r == 0)
@@ -454,19 +468,15 @@ int coffer_image_pull(struct coffer_runtime *runtime, const char *reference,
         p = calloc(1, sizeof(*p));
         if (!p)
                 return error_set(err, -ENOMEM, "pull an image");
-        *p = (struct pulling){
-                .store = {.userns_fd = -1,     .home_fd = -1     },
-                .options = options ? options : &defaults,
-                .blobs = {.images_fd = -EBADF, .blobs_fd = -EBADF, .partial_fd = -EBADF},
-                .layers = {.layers_fd = -EBADF,                   .tmp_fd = -EBADF                  },
-                .lock_fd = -EBADF,
-                .pull_fd = -EBADF,
-                .err = &own,
-        };
-        r = open_pulling(runtime, p);
+        *p = PULLING_INIT;
+        p->options = options ? options : &defaults;
+        p->err = &own;
+        r = registry_config_read(&p->config, p->err);
+        if (r == 0)
+                r = pull_open(runtime, p);
         if (r == 0)
                 r = pull(p, ref.path, &result);
-        close_pulling(p);
+        pull_close(p);
         free(p);
         if (r < 0 && err)
                 *err = own;

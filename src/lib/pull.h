@@ -4,6 +4,7 @@
 #include <coffer/image.h>
 
 #include "image/blobstore.h"
+#include "image/contents.h"
 #include "image/layers.h"
 #include "image/message.h"
 #include "image/name.h"
@@ -22,6 +23,8 @@
  * @layers:   owned
  * @lock_fd:  images/lock, shared; owned
  * @pull_fd:  coffer-pull; owned
+ * @archive:  what is fetched from in place of it; NULL for none; borrowed
+ * @archive_fd: the same; borrowed
  * @next_id:  of a request
  * @listing:  of the manifest
  * @manifest: of the image
@@ -37,6 +40,8 @@ struct pulling {
         struct layers layers;
         int lock_fd;
         int pull_fd;
+        const struct contents *archive;
+        int archive_fd;
         uint32_t next_id;
         struct image_listing listing;
         struct image_manifest manifest;
@@ -51,6 +56,39 @@ void pull_tell(const struct pulling *p, const struct coffer_pull_progress *progr
 
 /** pull_layers() - fetch and unpack all layers of @p->manifest; 0 or a negative errno */
 int pull_layers(struct pulling *p);
+
+#define PULLING_INIT                                                                      \
+        ((struct pulling){                                                                \
+                .store = {.userns_fd = -1,     .home_fd = -1     },                                \
+                .blobs = {.images_fd = -EBADF, .blobs_fd = -EBADF, .partial_fd = -EBADF}, \
+                .layers = {.layers_fd = -EBADF,                   .tmp_fd = -EBADF                  },                        \
+                .lock_fd = -EBADF,                                                        \
+                .pull_fd = -EBADF,                                                        \
+                .archive_fd = -EBADF,                                                     \
+        })
+
+/** pull_open() - open the store, and hold what is in it; 0 or a negative errno */
+int pull_open(struct coffer_runtime *rt, struct pulling *p);
+/** pull_close() - let go of all that @p has; @p itself stays */
+void pull_close(struct pulling *p);
+
+/** pull_image() - have all of an image here, but for its record and its name
+ * @p:      @p->top, @p->listing and @p->manifest become what it is
+ * @tag:    to ask for; "" with a digest
+ * @digest: of a manifest or an index, hex; "" when it is not known
+ *
+ * Return: 0 or a negative errno.
+ */
+int pull_image(struct pulling *p, const char *tag, const char *digest);
+
+/** pull_record() - note what an image is
+ * @p:        where
+ * @digest:   of its manifest, hex
+ * @manifest: borrowed
+ *
+ * Return: 0 or a negative errno.
+ */
+int pull_record(struct pulling *p, const char *digest, const struct image_manifest *manifest);
 
 /** pull_connect() - start coffer-pull for a registry, with what is known about it
  * @program_dir: where it lies

@@ -133,10 +133,11 @@ class Home:
                                 env={**self.env, **env})
 
     def run(self, *argv, stdin=None, timeout=60, **env):
-        r = subprocess.run([BIN + "/coffer", *argv], input=stdin, capture_output=True, text=True,
-                           env={**self.env, **env}, timeout=timeout,
+        r = subprocess.run([BIN + "/coffer", *argv],
+                           input=stdin.encode() if isinstance(stdin, str) else stdin,
+                           capture_output=True, env={**self.env, **env}, timeout=timeout,
                            stdin=None if stdin is not None else subprocess.DEVNULL)
-        return r.returncode, r.stdout, r.stderr
+        return r.returncode, r.stdout.decode(), r.stderr.decode()
 
     def good(self, *argv, **more):
         status, out, err = self.run(*argv, **more)
@@ -353,6 +354,29 @@ def write_layout(path, *named):
         f.write('{"imageLayoutVersion":"1.0.0"}')
     with open(path + "/index.json", "w") as f:
         json.dump({"schemaVersion": 2, "manifests": manifests}, f)
+
+
+def oci_files(*named):
+    """(name or None, Image) as the files of an OCI layout."""
+    files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "blobs": None, "blobs/sha256": None}
+    manifests = []
+    for name, image in named:
+        for at, data in {**image.blobs, digest(image.manifest): image.manifest}.items():
+            files["blobs/sha256/" + at[7:]] = data
+        manifests.append({**image.descriptor, **({"annotations": {
+            "org.opencontainers.image.ref.name": name}} if name else {})})
+    files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": manifests}).encode()
+    return files
+
+
+def docker_files(image, tags, pack=lambda data: data):
+    """What docker save writes of an Image; pack may compress its layers."""
+    names = [f"{i}/layer.tar" for i in range(len(image.layers))]
+    files = {name: pack(gzip.decompress(image.blobs[d])) for name, d in zip(names, image.layers)}
+    files[image.config[7:] + ".json"] = image.blobs[image.config]
+    files["manifest.json"] = json.dumps([{"Config": image.config[7:] + ".json",
+                                          "RepoTags": tags, "Layers": names}]).encode()
+    return files
 
 
 # ---------------------------------------------------------------- running

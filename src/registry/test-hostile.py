@@ -317,7 +317,69 @@ def peer_of(server):
     raise Skip("needs to see whose a connection is")
 
 
+def archives_that_lie(scratch):
+    good, bad = small(), Image([tar_of({"b": b"b" * 5000})])
+
+    def oci(change, *named):
+        files = oci_files(("good:1", good), ("bad:1", bad), *named)
+        change(files)
+        return tar_of(files)
+
+    def blob(name):
+        return "blobs/sha256/" + name[7:]
+
+    def put(name, data):
+        return lambda files: files.update({name: data(files[name])})
+
+    def docker(change):
+        files = docker_files(good, ["good:1"])
+        change(files)
+        return tar_of(files)
+    whole = oci(lambda files: None)
+    rows = [
+        (oci(put(blob(bad.layers[0]), lambda d: d[:50] + b"X" + d[51:])), ""),
+        (oci(put(blob(bad.layers[0]), lambda d: d + b"X")), "bytes, but should have"),
+        (oci(put(blob(bad.config), lambda d: b"X" + d[1:])), "digest"),
+        (oci(put(blob(digest(bad.manifest)), lambda d: d + b" ")), "digest"),
+        (oci(lambda files: files.pop(blob(bad.layers[0]))), "is not in the archive"),
+        (oci(lambda files: files.pop(blob(bad.config))), "is not in the archive"),
+        (oci(put("index.json", lambda d: d.replace(b"bad:1", b"Bad:1"))), "can be none"),
+        (oci(put("index.json", lambda d: d.replace(b"bad:1", b"../../x:1"))), "cannot be one"),
+        (oci(put("index.json", lambda d: d.replace(b"bad:1", b"b/" * 400 + b"x:1"))), "too long"),
+        (oci(put("index.json", lambda d: b"[" * 100)), ""),
+        (oci(put("oci-layout", lambda d: b'{"imageLayoutVersion":"2.0"}')), "layout version"),
+        (docker(put("0/layer.tar", lambda d: d[:600] + b"X" + d[601:])), "digest"),
+        (docker(lambda files: files.pop("0/layer.tar")), "is missing"),
+        (docker(put("manifest.json", lambda d: d.replace(b"good:1", b"good:1@sha256:" + b"0" * 64))),
+         "digest"),
+        (docker(put("manifest.json", lambda d: d.replace(b".json", b".jsom"))), "has no file"),
+        (docker(put("manifest.json", lambda d: b"[]")), "no image in it"),
+        (tar_of({"etc/passwd": b"x"}), "no archive of images"),
+        (whole[:len(whole) // 3], ""), (gzip.compress(whole)[:-300], "cut short"),
+        (b"", ""), (b"no tar at all", ""), (b"\xfd7zXZ\0" + b"x" * 100, "xz"),
+    ]
+    for number, (data, says) in enumerate(rows):
+        home = Home(scratch, f"home{number}")
+        path = f"{scratch}/{number}.tar"
+        with open(path, "wb") as f:
+            f.write(data)
+        for how in (["-i", path], []):
+            status, out, err = home.run("load", *how, stdin=b"" if how else data)
+            check(status == 1 and says in err and out == "", f"{number} {how}: {status} {err}")
+            check(err.startswith("coffer: load images: ") and err.count("coffer:") == 1, err)
+            check(home.good("images", "-q") == "", f"{number}: no image is there")
+            home.nothing_half_done()
+        for name in home.blobs():
+            with open(f"{home.path}/images/blobs/sha256/{name}", "rb") as f:
+                check(digest(f.read()) == "sha256:" + name, "a blob is what it is called")
+        home.good("image", "prune", "-f")
+        check(not home.blobs() and not home.layers() and not home.partial(), f"{number}: all goes")
+    home.bad("load", "-i", scratch + "/nosuch", says="open '", status=2)
+    home.bad("load", "x", says="takes no arguments", status=2)
+
+
 run_tests([
+    archives_that_lie,
     a_wrong_digest_of_each_kind,
     a_wrong_diff_id,
     lengths_that_are_lies,

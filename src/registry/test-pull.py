@@ -595,7 +595,66 @@ def read(path):
     except (FileNotFoundError, ProcessLookupError):
         return ""
 
+# ---------------------------------------------------------------- archives
+
+def archives_are_loaded(scratch):
+    one = runnable(tar_of({"srv": None, "srv/a": b"upper\n"}), config={"Cmd": ["/bin/cat", "/srv/a"]})
+    two = Image([tar_of({"b": b"2"})], oci=False)
+    none = Image([tar_of({"c": b"3"})])
+    oci = tar_of(oci_files(("docker.io/me/app:1", one), ("localhost:5/two:x", two),
+                           ("me/app:also", one), ("tag", none)))
+    said = ["Loaded image: me/app:1", "Loaded image: localhost:5/two:x",
+            "Loaded image: me/app:also", f"Loaded image ID: {none.config}"]
+    docker = tar_of(docker_files(one, ["me/app:1", "docker.io/library/two:2"]))
+    zipped = tar_of(docker_files(one, None, gzip.compress))
+    rows = [(oci, said), (gzip.compress(oci, 1), said),
+            (docker, ["Loaded image: me/app:1", "Loaded image: two:2"]),
+            (zipped, [f"Loaded image ID: {one.config}"])]
+    if shutil.which("zstd"):
+        rows.append((subprocess.run(["zstd", "-qc"], input=docker, capture_output=True).stdout,
+                     rows[2][1]))
+    for number, (data, want) in enumerate(rows):
+        home = Home(scratch, f"home{number}")
+        path = f"{scratch}/{number}.tar"
+        with open(path, "wb") as f:
+            f.write(data)
+        check(home.good("load", "-i", path).splitlines() == want, f"{number}: from a file")
+        ids = home.good("images", "-q", "--no-trunc").split()
+        check(one.config in ids, f"{number}: the id is that of the config: {ids}")
+        check(home.good("run", "--rm", "--pull", "never", one.config[7:19]) == "upper\n", "it runs")
+        for name in home.blobs():
+            with open(f"{home.path}/images/blobs/sha256/{name}", "rb") as f:
+                check(digest(f.read()) == "sha256:" + name, f"{number}: blobs are kept")
+        check(not home.partial(), f"{number}: no part of a blob is left")
+        home.nothing_half_done()
+        piped = Home(scratch, f"piped{number}")
+        check(piped.good("image", "load", "-q", "-i", "-", stdin=data).splitlines() == want, "a pipe")
+        check(piped.blobs() == home.blobs(), f"{number}: the same blobs")
+        check(home.good("load", stdin=data).splitlines() == want, f"{number}: once more")
+        check(home.good("images", "-q", "--no-trunc").split() == ids, f"{number}: nothing is new")
+    # A name goes over to the image that is loaded last.
+    home.good("load", stdin=tar_of(docker_files(two, ["me/app:1"])))
+    check(record(home, "me/app:1")["Id"] == two.config, "the name has moved")
+
+
+def what_skopeo_writes_is_loaded(scratch):
+    need("skopeo")
+    image = runnable(config={"Cmd": ["/bin/true"]})
+    write_layout(scratch + "/layout", ("1", image))
+    for kind, want in (("docker-archive", "Loaded image: me/app:1\n"),
+                       ("oci-archive", "Loaded image: me/app:1\n")):
+        home = Home(scratch, kind)
+        path = f"{scratch}/{kind}.tar"
+        subprocess.run(["skopeo", "--insecure-policy", "copy", f"oci:{scratch}/layout:1",
+                        f"{kind}:{path}:me/app:1"], check=True, capture_output=True)
+        check(home.good("load", "-i", path) == want, kind)
+        check(record(home, "me/app:1")["Id"] == image.config, f"{kind}: another id")
+        home.good("run", "--rm", "--pull", "never", "me/app:1")
+
+
 run_tests([
+    archives_are_loaded,
+    what_skopeo_writes_is_loaded,
     a_pushed_image_is_pulled_and_run,
     https_with_an_own_ca,
     basic_auth_by_htpasswd,

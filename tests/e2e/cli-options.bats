@@ -318,6 +318,10 @@ run" "$(complete_words coffer r | grep -x 'rm\|run' | sort)"
         complete_words coffer ps - | grep -qx -- --filter
         complete_words coffer exec -d - | grep -qx -- --workdir
         complete_words coffer volume "" | grep -qx prune
+        complete_words coffer image "" | grep -qx load
+        ! complete_words coffer image "" | grep -qx create
+        complete_words coffer image load - | grep -qx -- --input
+        complete_words coffer loa | grep -qx load
         complete_words coffer volume ls - | grep -qx -- --quiet
         complete_words coffer run "" | grep -qx host
         complete_words coffer completion z | grep -qx zsh
