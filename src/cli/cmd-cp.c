@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "cli/cmd.h"
+#include "cli/output.h"
 
 /* Files and file systems: cp, diff, export. */
 
@@ -144,31 +145,25 @@ static int cmd_export(struct invocation *in)
 {
         cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
         cleanup_with(coffer_box_freep) struct coffer_box *box = NULL;
-        cleanup_close int fd = -EBADF;
+        struct output output;
         struct export_args a = {0};
         struct coffer_error err = {0};
         int status, r;
 
         if (!command_begin(in, &a))
                 return in->status;
-        if (!a.output && isatty(STDOUT_FILENO))
-                return command_usage(in, "redirect the output, or name a file with --output",
-                                     "will not write an archive to a terminal");
+        if (output_check(a.output, &err) < 0)
+                return command_fail(in, &err);
         status = command_open_home(in, &runtime);
         if (status != 0)
                 return status;
         r = coffer_box_open(runtime, in->argv[0], &box, &err);
-        if (r == 0 && a.output) {
-                fd = sys_open_mode(AT_FDCWD, a.output, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-                if (fd < 0) {
-                        r = error_set(&err, fd, "open '%s'", a.output);
-                        error_hint_path(&err, fd);
-                }
-        }
         if (r == 0)
-                r = coffer_box_export(box, a.output ? fd : STDOUT_FILENO, COFFER_FOREVER, &err);
-        if (r < 0 && fd >= 0)
-                (void)unlink(a.output); /* half an archive is none */
+                r = output_open(&output, a.output, &err);
+        if (r == 0) {
+                r = coffer_box_export(box, output.fd, COFFER_FOREVER, &err);
+                r = output_close(&output, r, &err);
+        }
         return r < 0 ? command_fail(in, &err) : 0;
 }
 
