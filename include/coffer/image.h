@@ -170,6 +170,60 @@ COFFER_API int coffer_image_load(struct coffer_runtime *runtime, int fd,
                                  struct coffer_error *err);
 
 /**
+ * coffer_image_save() - write images as an OCI archive
+ * @runtime:    the home
+ * @references: names and ids, ended by NULL; a name goes into the archive, an id without one
+ * @fd:         written to where it stands; borrowed
+ * @err:        why not; may be NULL
+ *
+ * Configs and compressed layers go into it as they came, so each image keeps its id; a manifest of
+ * Docker's schema 2 is written anew as OCI's, in which skopeo looks for no other.  A file
+ * manifest.json is for readers of docker-archive.  The same images give the same bytes.
+ *
+ * Context: one thread at a time per @runtime.  Blocks.  Starts coffer-unpack, of which the calling
+ * program sees no child.
+ *
+ * Return: 0, -ENOENT when there is no such image, or another negative errno.
+ */
+COFFER_API int coffer_image_save(struct coffer_runtime *runtime, const char *const *references,
+                                 int fd, struct coffer_error *err);
+
+/**
+ * struct coffer_import_options - how to import; zero means the default for each member
+ * @size:    sizeof(struct coffer_import_options)
+ * @changes: instructions as of a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER,
+ *           VOLUME, WORKDIR; ended by NULL; may be NULL
+ * @message: kept in the image's history; NULL: "Imported from -"
+ */
+struct coffer_import_options {
+        uint32_t size;
+        const char *const *changes;
+        const char *message;
+};
+
+/**
+ * coffer_image_import() - make an image of one layer from the tar archive of a root
+ * @runtime:    the home
+ * @fd:         the archive: a file or a pipe, read on from where it stands, plain or compressed
+ *              with gzip or zstd; borrowed
+ * @reference:  what it is to be called; NULL: nothing
+ * @options:    NULL for all defaults
+ * @ret_result: changed is always 1; name is "" without a @reference; may be NULL
+ * @err:        why not; may be NULL
+ *
+ * The archive is kept as it is, compressed or not.
+ *
+ * Context: one thread at a time per @runtime.  Blocks.  Starts coffer-unpack, of which the calling
+ * program sees no child.
+ *
+ * Return: 0 or a negative errno; err->kind is COFFER_ERROR_USAGE for a name or a change that can be
+ * none, COFFER_ERROR_IMAGE for an archive that is damaged or hostile.
+ */
+COFFER_API int coffer_image_import(struct coffer_runtime *runtime, int fd, const char *reference,
+                                   const struct coffer_import_options *options,
+                                   struct coffer_pull_result *ret_result, struct coffer_error *err);
+
+/**
  * struct coffer_image_info - one name of an image, or an image without one
  * @id:           SHA-256 of its config, "sha256:…"
  * @repository:   "debian", "localhost:5000/me/app"; "" for none

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "cli/cmd.h"
+#include "cli/output.h"
 #include "cli/pulling.h"
 
 /* ------------------------------------------------------------------------------------------ load
@@ -82,4 +83,113 @@ const struct command command_image_load = {
         .opts = load_opts,
         .max_args = 0,
         .run = cmd_load,
+};
+
+/* ------------------------------------------------------------------------------------------ save
+ */
+
+struct save_args {
+        const char *output;
+};
+
+static const struct opt save_opts[] = {
+        {"output", 'o', "FILE", opt_string, offsetof(struct save_args, output),
+         "write to a file instead of standard output"},
+        {0 },
+};
+
+static int cmd_save(struct invocation *in)
+{
+        cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
+        struct save_args a = {0};
+        struct output output;
+        struct coffer_error err = {0};
+        int status, r;
+
+        if (!command_begin(in, &a))
+                return in->status;
+        if (output_check(a.output, &err) < 0)
+                return command_fail(in, &err);
+        status = command_open_home(in, &runtime);
+        if (status != 0)
+                return status;
+        r = output_open(&output, a.output, &err);
+        if (r == 0) {
+                r = coffer_image_save(runtime, (const char *const *)in->argv, output.fd, &err);
+                r = output_close(&output, r, &err);
+        }
+        return r < 0 ? command_fail(in, &err) : 0;
+}
+
+/* ---------------------------------------------------------------------------------------- import
+ */
+
+struct import_args {
+        struct strv changes;
+        const char *message;
+};
+
+static const struct opt import_opts[] = {
+        {"change",                     'c', "INSTRUCTION", opt_list, offsetof(struct import_args, changes),
+         "what the image asks for, as in a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, "
+         "STOPSIGNAL, USER, VOLUME or WORKDIR"},
+        {"message",               'm', "TEXT", opt_string, offsetof(struct import_args, message),
+         "kept in the image's history"},
+        {0},
+};
+
+static void import_release(struct import_args *a)
+{
+        strv_release(&a->changes);
+}
+
+static int cmd_import(struct invocation *in)
+{
+        cleanup_with(coffer_runtime_freep) struct coffer_runtime *runtime = NULL;
+        cleanup_with(import_release) struct import_args a = {.message = NULL};
+        cleanup_close int owned_fd = -EBADF;
+        struct coffer_import_options options = {.size = sizeof(options)};
+        struct coffer_pull_result result;
+        struct coffer_error err = {0};
+        int status, fd;
+
+        if (!command_begin(in, &a))
+                return in->status;
+        fd = open_input(in->argv[0], &owned_fd, &err);
+        if (fd < 0)
+                return command_fail(in, &err);
+        options.changes = (const char *const *)a.changes.items;
+        options.message = a.message;
+        status = command_open_home(in, &runtime);
+        if (status != 0)
+                return status;
+        if (coffer_image_import(runtime, fd, in->argc > 1 ? in->argv[1] : NULL, &options, &result,
+                                &err) < 0)
+                return command_fail(in, &err);
+        (void)puts(result.id);
+        return 0;
+}
+
+const struct command command_image_save = {
+        .name = "image save",
+        .alias = "save",
+        .args = "IMAGE [IMAGE...]",
+        .summary = "Write images as an OCI archive",
+        .opts = save_opts,
+        .min_args = 1,
+        .max_args = INT_MAX,
+        .words = WORDS_STORED,
+        .run = cmd_save,
+};
+
+const struct command command_image_import = {
+        .name = "image import",
+        .alias = "import",
+        .args = "FILE|- [NAME[:TAG]]",
+        .summary = "Make an image of a root's tar archive",
+        .opts = import_opts,
+        .min_args = 1,
+        .max_args = 2,
+        .words = WORDS_FILE,
+        .run = cmd_import,
 };

@@ -35,6 +35,8 @@ const struct command *const commands[] = {
         &command_image_rm,
         &command_image_prune,
         &command_image_load,
+        &command_image_save,
+        &command_image_import,
         &command_login,
         &command_logout,
         &command_volume_create,

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "image/contents.h"
+#include "image/document.h"
 #include "image/extract.h"
 #include "image/inspect-parts.h"
 #include "image/inspect.h"
@@ -155,13 +156,10 @@ static int name_layer(const struct list *l, struct image_layer *layer, enum imag
 static int make_manifest(struct list *l, struct image_manifest *m, uint64_t config_size,
                          struct buf *to, struct coffer_error *err)
 {
-        int r = 0;
+        struct document_layer layers[IMAGE_LAYERS_MAX];
+        struct image_blob config = {.size = config_size};
+        int r = str_copy(config.digest, sizeof(config.digest), m->id);
 
-        (void)buf_printf(to,
-                         "{\"schemaVersion\":2,\"mediaType\":\"" IMAGE_MEDIA_MANIFEST "\","
-                         "\"config\":{\"mediaType\":\"" IMAGE_MEDIA_CONFIG "\","
-                         "\"digest\":\"sha256:%s\",\"size\":%llu},\"layers\":[",
-                         m->id, (unsigned long long)config_size);
         for (size_t i = 0; r == 0 && i < m->layer_count; i++) {
                 struct image_layer *layer = &m->layers[i];
                 enum image_form form = IMAGE_FORM_PLAIN;
@@ -169,13 +167,10 @@ static int make_manifest(struct list *l, struct image_manifest *m, uint64_t conf
                 r = name_layer(l, layer, &form, err);
                 if (r == 0)
                         r = add_blob(l, layer->blob, 0, layer->offset, layer->size, err);
-                (void)buf_printf(to,
-                                 "%s{\"mediaType\":\"%s\",\"digest\":\"sha256:%s\",\"size\":%llu}",
-                                 i > 0 ? "," : "", image_layer_media(form), layer->blob,
-                                 (unsigned long long)layer->size);
+                layers[i] = (struct document_layer){.blob = {.size = layer->size}, .form = form};
+                (void)str_copy(layers[i].blob.digest, sizeof(layers[i].blob.digest), layer->blob);
         }
-        (void)buf_append_str(to, "]}");
-        return r < 0 ? r : to->failed;
+        return r < 0 ? r : document_manifest(to, &config, layers, m->layer_count);
 }
 
 static int list_names(struct list *l, const struct json_value *image, const char *top,

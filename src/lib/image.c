@@ -267,31 +267,6 @@ static void emit_names(struct buf *b, const char *key, const struct catalog *c,
         emit_close(b, ']');
 }
 
-static void emit_config(struct buf *b, const struct image_config *config)
-{
-        emit_open(b, "Config", '{');
-        emit_str(b, "User", config->user);
-        emit_strv(b, "Env", &config->env);
-        emit_strv(b, "Cmd", &config->cmd);
-        emit_strv(b, "Entrypoint", &config->entrypoint);
-        emit_str(b, "WorkingDir", config->working_dir);
-        emit_str(b, "StopSignal", config->stop_signal);
-        emit_pairs(b, "Labels", &config->labels);
-        emit_open(b, "ExposedPorts", '{');
-        for (size_t i = 0; i < config->exposed_ports.count; i++) {
-                emit_open(b, config->exposed_ports.items[i], '{');
-                emit_close(b, '}');
-        }
-        emit_close(b, '}');
-        emit_open(b, "Volumes", '{');
-        for (size_t i = 0; i < config->volumes.count; i++) {
-                emit_open(b, config->volumes.items[i], '{');
-                emit_close(b, '}');
-        }
-        emit_close(b, '}');
-        emit_close(b, '}');
-}
-
 static void emit_image(struct buf *b, const struct catalog *c, const struct image_record *record)
 {
         const struct image_config *config = &record->manifest.config;
@@ -304,7 +279,7 @@ static void emit_image(struct buf *b, const struct catalog *c, const struct imag
         emit_names(b, "RepoDigests", c, record->digest, true);
         emit_str(b, "Created", config->created);
         emit_str(b, "Author", config->author);
-        emit_config(b, config);
+        images_emit_config(b, "Config", config);
         emit_str(b, "Architecture", config->architecture);
         emit_str(b, "Variant", config->variant);
         emit_str(b, "Os", config->os);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "image/blobstore.h"
+#include "lib/emit.h"
 #include "sandbox/userns.h"
 
 int images_open(struct coffer_runtime *rt, struct image_store *store, struct coffer_error *err)
@@ -73,4 +74,29 @@ int images_hold(const struct image_store *store, int *ret_fd, struct coffer_erro
         r = blobstore_lock(&blobs, false, ret_fd);
         blobstore_close(&blobs);
         return r < 0 ? error_set(err, r, "lock the images of the home") : 0;
+}
+
+void images_emit_config(struct buf *b, const char *key, const struct image_config *config)
+{
+        emit_open(b, key, '{');
+        emit_str(b, "User", config->user);
+        emit_strv(b, "Env", &config->env);
+        emit_strv(b, "Cmd", &config->cmd);
+        emit_strv(b, "Entrypoint", &config->entrypoint);
+        emit_str(b, "WorkingDir", config->working_dir);
+        emit_str(b, "StopSignal", config->stop_signal);
+        emit_pairs(b, "Labels", &config->labels);
+        emit_open(b, "ExposedPorts", '{');
+        for (size_t i = 0; i < config->exposed_ports.count; i++) {
+                emit_open(b, config->exposed_ports.items[i], '{');
+                emit_close(b, '}');
+        }
+        emit_close(b, '}');
+        emit_open(b, "Volumes", '{');
+        for (size_t i = 0; i < config->volumes.count; i++) {
+                emit_open(b, config->volumes.items[i], '{');
+                emit_close(b, '}');
+        }
+        emit_close(b, '}');
+        emit_close(b, '}');
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "base/buf.h"
 #include "image/image.h"
 #include "lib/handle.h"
 
@@ -26,6 +27,9 @@ void images_close(struct image_store *store);
  * Return: 0 or a negative errno.
  */
 int images_spool(int images_fd, int *ret_fd);
+
+/** images_emit_config() - what an image asks for, as a member of JSON with Docker's names */
+void images_emit_config(struct buf *to, const char *key, const struct image_config *config);
 
 /** images_hold() - nothing of the store is thrown away until *@ret_fd is closed */
 int images_hold(const struct image_store *store, int *ret_fd, struct coffer_error *err);

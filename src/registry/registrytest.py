@@ -137,7 +137,7 @@ class Home:
                            input=stdin.encode() if isinstance(stdin, str) else stdin,
                            capture_output=True, env={**self.env, **env}, timeout=timeout,
                            stdin=None if stdin is not None else subprocess.DEVNULL)
-        return r.returncode, r.stdout.decode(), r.stderr.decode()
+        return r.returncode, r.stdout.decode(errors="replace"), r.stderr.decode(errors="replace")
 
     def good(self, *argv, **more):
         status, out, err = self.run(*argv, **more)

@@ -350,7 +350,7 @@ def archives_that_lie(scratch):
         (oci(put("oci-layout", lambda d: b'{"imageLayoutVersion":"2.0"}')), "layout version"),
         (docker(put("0/layer.tar", lambda d: d[:600] + b"X" + d[601:])), "digest"),
         (docker(lambda files: files.pop("0/layer.tar")), "is missing"),
-        (docker(put("manifest.json", lambda d: d.replace(b"good:1", b"good:1@sha256:" + b"0" * 64))),
+        (docker(put("manifest.json", lambda d: d.replace(b"d:1", b"d:1@sha256:" + b"0" * 64))),
          "digest"),
         (docker(put("manifest.json", lambda d: d.replace(b".json", b".jsom"))), "has no file"),
         (docker(put("manifest.json", lambda d: b"[]")), "no image in it"),

@@ -598,7 +598,8 @@ def read(path):
 # ---------------------------------------------------------------- archives
 
 def archives_are_loaded(scratch):
-    one = runnable(tar_of({"srv": None, "srv/a": b"upper\n"}), config={"Cmd": ["/bin/cat", "/srv/a"]})
+    one = runnable(tar_of({"srv": None, "srv/a": b"upper\n"}),
+                   config={"Cmd": ["/bin/cat", "/srv/a"]})
     two = Image([tar_of({"b": b"2"})], oci=False)
     none = Image([tar_of({"c": b"3"})])
     oci = tar_of(oci_files(("docker.io/me/app:1", one), ("localhost:5/two:x", two),
@@ -628,7 +629,8 @@ def archives_are_loaded(scratch):
         check(not home.partial(), f"{number}: no part of a blob is left")
         home.nothing_half_done()
         piped = Home(scratch, f"piped{number}")
-        check(piped.good("image", "load", "-q", "-i", "-", stdin=data).splitlines() == want, "a pipe")
+        out = piped.good("image", "load", "-q", "-i", "-", stdin=data)
+        check(out.splitlines() == want, f"{number}: from a pipe")
         check(piped.blobs() == home.blobs(), f"{number}: the same blobs")
         check(home.good("load", stdin=data).splitlines() == want, f"{number}: once more")
         check(home.good("images", "-q", "--no-trunc").split() == ids, f"{number}: nothing is new")
@@ -652,8 +654,144 @@ def what_skopeo_writes_is_loaded(scratch):
         home.good("run", "--rm", "--pull", "never", "me/app:1")
 
 
+def saved(home, path, *images):
+    home.good("save", *images, "-o", path)
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def what_is_saved_is_loaded_again(scratch):
+    one = runnable(tar_of({"srv": None, "srv/a": b"upper\n"}),
+                   config={"Cmd": ["/bin/cat", "/srv/a"]})
+    two = Image(list(map(gzip.decompress, [one.blobs[one.layers[0]]])), oci=False)
+    home = Home(scratch)
+    home.good("load", stdin=tar_of(oci_files(("me/app:1", one), ("me/app:2", one),
+                                             ("localhost:5/two:x", two))))
+    path = scratch + "/all.tar"
+    data = saved(home, path, "me/app:1", "localhost:5/two:x", "me/app:2", "me/app:1")
+    with tarfile.open(path) as tar:
+        names = tar.getnames()
+        for name in names:
+            if name.startswith("blobs/sha256/"):
+                check(digest(tar.extractfile(name).read()) == "sha256:" + name[13:], name)
+        check(len(set(names)) == len(names), "each blob once")
+        for name in (*one.layers, *two.layers, one.config, two.config, digest(one.manifest)):
+            check("blobs/sha256/" + name[7:] in names, f"{name} is not as it came")
+    check(saved(home, path, "me/app:1", "localhost:5/two:x", "me/app:2") == data, "the same bytes")
+    again = Home(scratch, "again")
+    out = again.good("load", "-i", path)
+    check(sorted(out.splitlines()) == ["Loaded image: localhost:5/two:x", "Loaded image: me/app:1",
+                                       "Loaded image: me/app:2"], out)
+    seen = [{l.split()[0]: l.split()[1] for l in h.good(
+        "images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").splitlines()}
+        for h in (home, again)]
+    check(seen[0] == seen[1] and len(seen[0]) == 3, f"the same names and ids: {seen}")
+    check(again.good("run", "--rm", "--pull", "never", "me/app:2") == "upper\n", "it runs")
+    check(saved(again, path, "me/app:1", "localhost:5/two:x", "me/app:2") == data,
+          "what was loaded is saved as the same bytes")
+    # By its id it has no name; a file is there whole or as it was.
+    data = saved(home, path, one.config[7:19])
+    check(again.good("load", stdin=data) == f"Loaded image ID: {one.config}\n", "without a name")
+    home.bad("save", "me/app:1", "nosuch", "-o", path, says="no image")
+    with open(path, "rb") as f:
+        check(f.read() == data, "the file is as it was")
+    check(sorted(os.listdir(scratch)) == ["again", "all.tar", "home", "me"], "nothing is left")
+    home.good("save", "me/app:1", "-o", "/dev/null")
+    check(os.path.exists("/dev/null"), "a device stays")
+    os.unlink(f"{home.path}/images/blobs/sha256/{one.layers[0][7:]}")
+    home.bad("save", "me/app:1", "-o", path, says="is not in the store any more")
+    home.bad("save", says="takes at least 1", status=2)
+    lead, follow = os.openpty()
+    r = subprocess.run([BIN + "/coffer", "save", "me/app:1"], env=home.env, stdout=follow,
+                       stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    check(r.returncode == 2 and b"to a terminal" in r.stderr, r.stderr)
+    r = subprocess.run([BIN + "/coffer", "load"], env=home.env, stdin=follow, capture_output=True)
+    check(r.returncode == 2 and b"from a terminal" in r.stderr, r.stderr)
+    os.close(lead)
+    os.close(follow)
+
+
+def what_is_saved_is_read_by_others(scratch):
+    need("skopeo")
+    one = runnable(tar_of({"srv": None}))
+    two = Image([tar_of({"b": b"2"})], oci=False)
+    home = Home(scratch)
+    home.good("load", stdin=tar_of(oci_files(("me/app:1", one), ("two:x", two))))
+    podman = ["podman", "--root", scratch + "/podman", "--runroot", scratch + "/podman-run",
+              "--storage-driver", "vfs"]
+    for name, image in (("me/app:1", one), ("two:x", two)):
+        saved(home, scratch + "/one.tar", name)
+        for kind in ("oci-archive", "docker-archive"):
+            to = f"{scratch}/{kind}-{image.config[7:19]}"
+            r = subprocess.run(["skopeo", "--insecure-policy", "copy", f"{kind}:{scratch}/one.tar",
+                                "dir:" + to], capture_output=True, text=True)
+            check(r.returncode == 0, f"{kind}: {r.stderr}")
+            check(os.path.exists(f"{to}/{image.config[7:]}"), f"{kind}: the config is another")
+    saved(home, scratch + "/both.tar", "me/app:1", "two:x")
+    if not shutil.which("podman") or os.geteuid() != 0:
+        return  # a user's podman keeps files that are not his to remove
+    out = subprocess.run([*podman, "load", "-i", scratch + "/both.tar"], capture_output=True,
+                         text=True)
+    check(out.returncode == 0 and "me/app:1" in out.stdout and "two:x" in out.stdout, f"{out}")
+    ids = subprocess.run([*podman, "images", "-q", "--no-trunc"], capture_output=True,
+                         text=True).stdout.split()
+    check(sorted(ids) == sorted([one.config, two.config]), f"podman has {ids}")
+
+
+def a_root_is_imported(scratch):
+    root = tar_of({"bin": None, "etc": None, "w": None, "bin/busybox": busybox(),
+                   "bin/sh": busybox(), "etc/passwd": b"root:x:0:0::/:/bin/sh\nme:x:5:5::/:/bin/sh\n"})
+    changes = ['CMD ["/bin/sh", "-c", "echo $A $B; busybox pwd; busybox id -u"]', "USER me",
+               'env A=1 B="x y"', "ENV OLD some  words", "WORKDIR /w", "EXPOSE 80 53/udp",
+               'VOLUME ["/v"]', "STOPSIGNAL INT", "LABEL a=b c='d e'", "ENV A=2"]
+    flags = [x for c in changes for x in ("-c", c)]
+    home = Home(scratch)
+    path = scratch + "/root.tar"
+    with open(path, "wb") as f:
+        f.write(root)
+    id = home.good("import", *flags, "-m", "made by hand", path, "me/root:1").strip()
+    single = os.geteuid() != 0 and record(home, "me/root:1")["Ownership"] == "one id"
+    if not single:
+        check(home.good("run", "--rm", "me/root:1") == "2 x y\n/w\n5\n", "it runs as it was told")
+    seen = record(home, "me/root:1")
+    check(seen["Id"] == id and seen["RootFS"]["Layers"] == [digest(root)], f"{seen}")
+    config = seen["Config"]
+    check(config["Env"] == ["A=2", "B=x y", "OLD=some  words"] and config["StopSignal"] == "INT" and
+          config["Labels"] == {"a": "b", "c": "d e"} and list(config["Volumes"]) == ["/v"] and
+          sorted(config["ExposedPorts"]) == ["53/udp", "80/tcp"], f"{config}")
+    packed = gzip.compress(root, 1)
+    for data, argv in ((packed, ["-"]), (root, ["-", "me/root:2"])):
+        id = home.good("image", "import", "-c", "ENTRYPOINT busybox", *argv, stdin=data).strip()
+        check(digest(data)[7:] in home.blobs(), "the layer is kept as it came")
+        out = home.good("run", "--rm", "--entrypoint", "/bin/sh", id[7:19], "-c", "echo in")
+        check(out == "in\n", out)
+    check("<none>" in home.good("images"), "one has no name")
+    data = saved(home, scratch + "/s.tar", "me/root:1")
+    again = Home(scratch, "again")
+    check(again.good("load", stdin=data) == "Loaded image: me/root:1\n", "it is loaded again")
+    check(record(again, "me/root:1")["Id"] == seen["Id"], "as the same")
+    count = len(home.good("images", "-q").split())
+    for change, says in (
+            ("RUN x", "is no change"), ("ENV", "nothing follows"), ("ENV a", "not NAME=VALUE"),
+            ("WORKDIR w", "absolute"), ("EXPOSE x", "PORT"), ("EXPOSE 0", "PORT"),
+            ("EXPOSE 1/x", "PORT"), ("STOPSIGNAL x", "no signal"), ('CMD ["a"', "expected"),
+            ("CMD [1]", "not a string"), ("VOLUME v", "absolute"), ('ENV a="b', "not closed")):
+        home.bad("import", "-c", change, path, "x", says=says, status=2)
+    for name in ("Upper", "x@sha256:" + "0" * 64):
+        home.bad("import", path, name, says="", status=2)
+    for data, says in ((b"", "empty"), (b"no tar", "malformed"), (packed[:-100], ""),
+                       (b"\x1f\x8bxxxx", "gzip"), (root[:3000], "")):
+        home.bad("import", "-", "x", says=says, stdin=data)
+    check(len(home.good("images", "-q").split()) == count, "no image came of these")
+    check(not home.partial(), "and no part of one")
+    home.nothing_half_done()
+
+
 run_tests([
     archives_are_loaded,
+    what_is_saved_is_loaded_again,
+    what_is_saved_is_read_by_others,
+    a_root_is_imported,
     what_skopeo_writes_is_loaded,
     a_pushed_image_is_pulled_and_run,
     https_with_an_own_ca,

@@ -322,6 +322,8 @@ run" "$(complete_words coffer r | grep -x 'rm\|run' | sort)"
         ! complete_words coffer image "" | grep -qx create
         complete_words coffer image load - | grep -qx -- --input
         complete_words coffer loa | grep -qx load
+        touch "$BATS_TEST_TMPDIR/some-root.tar"
+        (cd "$BATS_TEST_TMPDIR" && complete_words coffer import some- | grep -qx some-root.tar)
         complete_words coffer volume ls - | grep -qx -- --quiet
         complete_words coffer run "" | grep -qx host
         complete_words coffer completion z | grep -qx zsh
