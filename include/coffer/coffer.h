@@ -34,6 +34,7 @@
 #include <coffer/event.h>
 #include <coffer/volume.h>
 #include <coffer/image.h>
+#include <coffer/usage.h>
 
 #ifdef __cplusplus
 extern "C" {

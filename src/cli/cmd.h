@@ -12,6 +12,6 @@ extern const struct command command_attach, command_audit_show, command_audit_ve
         command_image_rm, command_image_save, command_image_tag, command_info, command_inspect,
         command_kill, command_login, command_logout, command_logs, command_pause, command_prune,
         command_ps, command_rename, command_restart, command_rm, command_run, command_start,
-        command_stats, command_stop, command_top, command_unpause, command_update, command_version,
-        command_volume_create, command_volume_inspect, command_volume_ls, command_volume_prune,
-        command_volume_rm, command_wait;
+        command_stats, command_stop, command_system_df, command_top, command_unpause,
+        command_update, command_version, command_volume_create, command_volume_inspect,
+        command_volume_ls, command_volume_prune, command_volume_rm, command_wait;

@@ -44,6 +44,7 @@ const struct command *const commands[] = {
         &command_volume_inspect,
         &command_volume_rm,
         &command_volume_prune,
+        &command_system_df,
         &command_info,
         &command_doctor,
         &command_version,

@@ -14,17 +14,18 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/measure.h"
 #include "base/sys.h"
 #include "image/blobstore.h"
 #include "image/layers.h"
 #include "image/stored.h"
 
-#define SIZE_DEPTH 64 /* of directories that are counted */
-
 struct collection {
         const struct image_store *store;
         const struct strv *only;
-        struct strv kept; /* sorted before it is searched */
+        const struct strv *ids;      /* images that are kept; NULL: all that are there */
+        struct collect_usage *usage; /* only look */
+        struct strv kept;            /* sorted before it is searched */
         struct blobstore blobs;
         struct layers layers;
         uint64_t bytes;
@@ -49,14 +50,31 @@ static bool is_candidate(const struct collection *c, const char *hex)
         return !c->only;
 }
 
-static int keep_image(struct collection *c, const char *digest, struct coffer_error *err)
+static bool is_wanted(const struct collection *c, const char *id)
+{
+        for (size_t i = 0; c->ids && i < c->ids->count; i++) {
+                const char *hex = str_after(c->ids->items[i], "sha256:");
+
+                if (str_eq(hex ? hex : c->ids->items[i], id))
+                        return true;
+        }
+        return !c->ids;
+}
+
+/* @top: what a name leads to, or NULL. */
+static int keep_image(struct collection *c, const char *digest, const char *top,
+                      struct coffer_error *err)
 {
         cleanup_with(image_record_release) struct image_record record = {.size = 0};
         int r = stored_record(c->store, digest, &record, err);
 
         if (r < 0)
                 return error_wrap(err, r, "image with manifest %.12s", digest);
+        if (!is_wanted(c, record.manifest.id))
+                return 0;
         r = strv_add(&c->kept, digest);
+        if (r == 0 && top)
+                r = strv_add(&c->kept, top);
         if (r == 0)
                 r = strv_add(&c->kept, record.manifest.id);
         for (size_t i = 0; r == 0 && i < record.manifest.layer_count; i++) {
@@ -78,53 +96,33 @@ static int find_kept(struct collection *c, const struct strv *used, struct coffe
                 r = refs_list(c->store->home_fd, &refs, &count);
         if (r == 0)
                 r = strv_copy(&c->kept, used);
-        for (size_t i = 0; r == 0 && i < count; i++)
-                r = strv_add(&c->kept, refs[i].top);
         if (r < 0)
                 return error_set(err, r, "look at the images");
         for (size_t i = 0; r == 0 && i < digests.count; i++)
-                r = keep_image(c, digests.items[i], err);
+                r = keep_image(c, digests.items[i], NULL, err);
         for (size_t i = 0; r == 0 && i < count; i++)
-                r = keep_image(c, refs[i].manifest, err);
+                r = keep_image(c, refs[i].manifest, refs[i].top, err);
         if (r == 0 && c->kept.count > 0)
                 qsort(c->kept.items, c->kept.count, sizeof(char *), compare);
         return r;
 }
 
-/* An estimate, so what cannot be looked at counts nothing. */
-static uint64_t size_below(int dir_fd, const char *name, unsigned depth)
+static uint64_t size_of(int dir_fd, const char *name)
 {
-        int fd = sys_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        struct dirent *entry;
-        uint64_t bytes = 0;
+        struct stat st;
 
-        if (!dir) {
-                close_fd(&fd);
+        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return 0;
-        }
-        while ((entry = readdir(dir))) {
-                struct stat st;
-
-                if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, "..") ||
-                    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        continue;
-                bytes += (uint64_t)st.st_blocks * 512;
-                if (S_ISDIR(st.st_mode) && depth > 0)
-                        bytes += size_below(fd, entry->d_name, depth - 1);
-        }
-        (void)closedir(dir);
-        return bytes;
+        return S_ISDIR(st.st_mode) ? measure_below(dir_fd, name) : (uint64_t)st.st_blocks * 512;
 }
 
 static int drop_file(struct collection *c, int dir_fd, const char *name)
 {
-        struct stat st = {.st_blocks = 0};
+        uint64_t bytes = size_of(dir_fd, name);
 
-        (void)fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW);
         if (unlinkat(dir_fd, name, 0) < 0)
                 return errno == ENOENT ? 0 : -errno;
-        c->bytes += (uint64_t)st.st_blocks * 512;
+        c->bytes += bytes;
         return 0;
 }
 
@@ -142,7 +140,7 @@ static int drop_layer(struct collection *c, const char *name)
         if (getrandom(&number, sizeof(number), 0) != sizeof(number))
                 return -EIO;
         (void)snprintf(away, sizeof(away), "gone-%016llx", (unsigned long long)number);
-        c->bytes += size_below(c->layers.layers_fd, name, SIZE_DEPTH);
+        c->bytes += size_of(c->layers.layers_fd, name);
         return renameat(c->layers.layers_fd, name, c->layers.tmp_fd, away) < 0 && errno != ENOENT
                        ? -errno
                        : 0;
@@ -158,6 +156,15 @@ static int drop_partial(struct collection *c, const char *name)
         return drop_file(c, c->blobs.partial_fd, name);
 }
 
+static void look(struct collection *c, int dir_fd, const char *name)
+{
+        uint64_t bytes = size_of(dir_fd, name);
+
+        c->usage->bytes += bytes;
+        if (!is_kept(c, name))
+                c->usage->reclaimable += bytes;
+}
+
 static int each(struct collection *c, int dir_fd, int (*drop)(struct collection *, const char *))
 {
         int fd = sys_open(dir_fd, ".", O_RDONLY | O_DIRECTORY);
@@ -170,11 +177,40 @@ static int each(struct collection *c, int dir_fd, int (*drop)(struct collection 
                 close_fd(&fd);
                 return r;
         }
-        while (r == 0 && (entry = readdir(dir)))
-                if (image_is_digest(entry->d_name) && is_candidate(c, entry->d_name) &&
-                    !is_kept(c, entry->d_name))
+        while (r == 0 && (entry = readdir(dir))) {
+                if (!image_is_digest(entry->d_name) || !is_candidate(c, entry->d_name))
+                        continue;
+                if (c->usage)
+                        look(c, dir_fd, entry->d_name);
+                else if (!is_kept(c, entry->d_name))
                         r = drop(c, entry->d_name);
+        }
         (void)closedir(dir);
+        return r;
+}
+
+static int collect(struct collection *c, const struct strv *used, struct coffer_error *err)
+{
+        int r = blobstore_open(c->store->home_fd, &c->blobs, err);
+
+        if (r < 0)
+                return r;
+        r = layers_open(c->store, &c->layers, err);
+        if (r == 0) {
+                r = find_kept(c, used, err);
+                if (r == 0) {
+                        r = each(c, c->blobs.blobs_fd, drop_blob);
+                        if (r == 0)
+                                r = each(c, c->layers.layers_fd, drop_layer);
+                        if (r == 0 && !c->only)
+                                r = each(c, c->blobs.partial_fd, drop_partial);
+                        if (r < 0)
+                                (void)error_set(err, r, "remove what no image has");
+                }
+                layers_close(&c->layers);
+        }
+        blobstore_close(&c->blobs);
+        strv_release(&c->kept);
         return r;
 }
 
@@ -182,27 +218,18 @@ int collect_garbage(const struct image_store *store, const struct strv *used,
                     const struct strv *only, uint64_t *ret_bytes, struct coffer_error *err)
 {
         struct collection c = {.store = store, .only = only};
-        int r = blobstore_open(store->home_fd, &c.blobs, err);
+        int r = collect(&c, used, err);
 
-        if (r < 0)
-                return r;
-        r = layers_open(store, &c.layers, err);
-        if (r == 0) {
-                r = find_kept(&c, used, err);
-                if (r == 0) {
-                        r = each(&c, c.blobs.blobs_fd, drop_blob);
-                        if (r == 0)
-                                r = each(&c, c.layers.layers_fd, drop_layer);
-                        if (r == 0 && !only)
-                                r = each(&c, c.blobs.partial_fd, drop_partial);
-                        if (r < 0)
-                                (void)error_set(err, r, "remove what no image has");
-                }
-                layers_close(&c.layers);
-        }
-        blobstore_close(&c.blobs);
-        strv_release(&c.kept);
         if (ret_bytes)
                 *ret_bytes = c.bytes;
         return r;
+}
+
+int collect_measure(const struct image_store *store, const struct strv *used,
+                    const struct strv *ids, struct collect_usage *ret, struct coffer_error *err)
+{
+        struct collection c = {.store = store, .ids = ids, .usage = ret};
+
+        *ret = (struct collect_usage){.bytes = 0};
+        return collect(&c, used, err);
 }

@@ -19,3 +19,25 @@
  */
 int collect_garbage(const struct image_store *store, const struct strv *used,
                     const struct strv *only, uint64_t *ret_bytes, struct coffer_error *err);
+
+/**
+ * struct collect_usage - what the store takes on disk, about
+ * @bytes:       blobs, layers and what pulls have left
+ * @reclaimable: of these, what would go with the images that no box was made from
+ */
+struct collect_usage {
+        uint64_t bytes;
+        uint64_t reclaimable;
+};
+
+/** collect_measure() - how much there is, and how much of it collect_garbage() would remove
+ * @store: the store; no lock is needed
+ * @used:  layers that boxes have, diff ids in hex
+ * @ids:   of the images that stay, hex or "sha256:…"; the others count as removed
+ * @ret:   filled
+ * @err:   words
+ *
+ * Return: 0 or a negative errno.
+ */
+int collect_measure(const struct image_store *store, const struct strv *used,
+                    const struct strv *ids, struct collect_usage *ret, struct coffer_error *err);

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/sys.h"
 #include "fault.h"
+#include "image/contents.h"
 #include "image/helper.h"
 #include "image/message.h"
 
@@ -188,4 +189,59 @@ TEST(the_helpers_words_are_made_harmless)
         t_errno(ENOSPC, hear(&answer, sizeof(answer), &err));
         t_int(COFFER_ERROR_HOST, err.kind);
         t_has("make room", err.hint);
+}
+
+TEST(a_list_of_contents_is_doubted)
+{
+        struct {
+                struct contents_header header;
+                struct contents_blob blob;
+                struct contents_image image;
+                char made[4];
+        } good = {
+                .header = {.images = 1,  .blobs = 1, .bytes = 4},
+                .blob = {.digest = DIGEST,            .made = 1,       .offset = 1, .size = 3},
+                .image = {.top = DIGEST, .name = "a:b"},
+        };
+        static const struct {
+                size_t at; /* a byte that is changed */
+                char to;
+        } rows[] = {
+                {offsetof(__typeof__(good), header.images),                  2   },
+                {offsetof(__typeof__(good), header.images),                  0   },
+                {offsetof(__typeof__(good), header.images) + 3,              127 },
+                {offsetof(__typeof__(good), header.blobs),                   0   },
+                {offsetof(__typeof__(good), header.blobs) + 3,               127 },
+                {offsetof(__typeof__(good), header.bytes),                   3   },
+                {offsetof(__typeof__(good), header.bytes) + 7,               127 },
+                {offsetof(__typeof__(good), blob.digest),                    'X' },
+                {offsetof(__typeof__(good), blob.digest) + IMAGE_DIGEST_HEX, 'a' },
+                {offsetof(__typeof__(good), blob.made),                      2   },
+                {offsetof(__typeof__(good), blob.offset),                    2   },
+                {offsetof(__typeof__(good), blob.offset) + 7,                127 },
+                {offsetof(__typeof__(good), blob.size),                      4   },
+                {offsetof(__typeof__(good), blob.size) + 7,                  -1  },
+                {offsetof(__typeof__(good), image.top),                      '\0'},
+                {offsetof(__typeof__(good), image.top) + IMAGE_DIGEST_HEX,   'a' },
+        };
+        size_t size = offsetof(__typeof__(good), made) + sizeof(good.made);
+        struct contents c = {.answer = BUF_INIT(UNPACK_ANSWER_MAX)};
+
+        t_ok(buf_append(&c.answer, &good, size));
+        t_ok(contents_check(&c));
+        t_str("a:b", c.images[0].name);
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                t_note("row %zu", i);
+                memcpy(c.answer.data, &good, size);
+                c.answer.data[rows[i].at] = rows[i].to;
+                t_errno(EBADMSG, contents_check(&c));
+        }
+        memcpy(c.answer.data, &good, size);
+        memset(c.answer.data + offsetof(__typeof__(good), image.name), 'a', CONTENTS_NAME_MAX);
+        t_errno(EBADMSG, contents_check(&c));
+        memcpy(c.answer.data, &good, size);
+        for (; c.answer.size > 0; c.answer.size--)
+                if (c.answer.size < size)
+                        t_errno(EBADMSG, contents_check(&c));
+        contents_release(&c);
 }

@@ -579,3 +579,27 @@ int coffer_image_prune(struct coffer_runtime *runtime, uint32_t flags, char ***r
                 *ret_bytes = m.bytes;
         return r;
 }
+
+/* ----------------------------------------------------------------------------------------- usage
+ */
+
+int images_usage(struct coffer_runtime *rt, uint32_t *ret_count, uint32_t *ret_active,
+                 struct collect_usage *ret, struct coffer_error *err)
+{
+        cleanup_with(users_release) struct users users = {.layers = {.items = NULL}};
+        cleanup_with(catalog_release) struct catalog c = {.store = {.userns_fd = -1}};
+        int r = catalog_read(rt, &c, err);
+
+        *ret_count = *ret_active = 0;
+        if (r == 0)
+                r = users_read(rt, &users, err);
+        for (size_t i = 0; r == 0 && i < c.count; i++) {
+                bool seen = false;
+
+                for (size_t k = 0; k < i && !seen; k++)
+                        seen = str_eq(c.records[k].manifest.id, c.records[i].manifest.id);
+                *ret_count += !seen;
+                *ret_active += !seen && user_of(&users, c.records[i].manifest.id, NULL);
+        }
+        return r < 0 ? r : collect_measure(&c.store, &users.layers, &users.images, ret, err);
+}

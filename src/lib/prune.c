@@ -16,7 +16,7 @@
 #include "audit/log.h"
 #include "base/error.h"
 #include "base/sys.h"
-#include "lib/measure.h"
+#include "base/measure.h"
 #include "lib/pack.h"
 #include "lib/settle.h"
 #include "lib/view.h"

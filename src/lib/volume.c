@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/sys.h"
 #include "lib/emit.h"
-#include "lib/measure.h"
+#include "base/measure.h"
 #include "lib/handle.h"
 #include "lib/pack.h"
 #include "lib/views.h"

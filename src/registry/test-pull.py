@@ -787,7 +787,60 @@ def a_root_is_imported(scratch):
     home.nothing_half_done()
 
 
+def df_agrees_with_the_prunes(scratch):
+    base = tar_of({"bin": None, "bin/sh": busybox(), "bin/sleep": busybox()})
+    used = Image([base, tar_of({"a": b"a" * 50000})])
+    other = Image([base, tar_of({"b": b"b" * 90000})])
+    home = Home(scratch)
+
+    def df():
+        rows = [json.loads(l) for l in home.good("system", "df", "--format", "json").splitlines()]
+        check([r["Type"] for r in rows] == ["Images", "Boxes", "Volumes"], f"{rows}")
+        return {r["Type"]: r for r in rows}
+
+    def free(kind):
+        return df()[kind]["Reclaimable"].split()[0]
+
+    def counts():
+        return [(r["TotalCount"], r["Active"]) for r in df().values()]
+
+    def said(out):
+        return out.splitlines()[-1].rpartition(" ")[2]
+    check(counts() == [("0", "0")] * 3 and free("Images") == "0B", f"an empty home: {df()}")
+    home.good("load", stdin=tar_of(oci_files(("used:1", used), ("used:2", used),
+                                             ("other:1", other))))
+    home.good("volume", "create", "loose")
+    keep = home.good("create", "-v", "kept:/v", "used:1", "/bin/sh").strip()
+    runs = home.good("run", "-d", "used:1", "/bin/sleep", "1000").strip()
+    done = home.good("run", "-d", "used:1", "/bin/sh", "-c", "echo x > /file").strip()
+    home.good("wait", done)
+    for name in ("loose", "kept"):
+        path = json.loads(home.good("volume", "inspect", name))[0]["Mountpoint"]
+        with open(path + "/data", "wb") as f:
+            f.write(b"x" * 20000)
+    check(counts() == [("2", "1"), ("3", "1"), ("2", "1")], f"{df()}")
+    dry = home.good("prune", "--dry-run")
+    check(done in dry and keep not in dry and runs not in dry, dry)
+    check(free("Boxes") == said(dry) != "0B", f"{df()}: {dry}")
+    out = home.good("system", "df", "-v")
+    for word in ("used", "other", done[:12], "loose", "Boxes space usage:", "VOLUME NAME"):
+        check(word in out, f"{word}: {out}")
+    check("RECLAIMABLE" in home.good("system", "df"), "a table")
+    for kind, prune in (("Boxes", ("prune", "-f")), ("Volumes", ("volume", "prune", "-af")),
+                        ("Images", ("image", "prune", "-af"))):
+        before = free(kind)
+        freed = said(home.good(*prune))
+        check(before == freed != "0B", f"{kind}: {before}, but {freed} came free")
+        check(free(kind) == "0B", f"{kind}: {df()}")
+    check(counts() == [("1", "1"), ("2", "1"), ("1", "1")], f"{df()}")
+    home.good("kill", runs)
+    home.good("rm", keep)
+    home.bad("system", "df", "-v", "--format", "json", says="do not go together", status=2)
+    home.bad("system", "df", "--format", "{{", says="", status=2)
+
+
 run_tests([
+    df_agrees_with_the_prunes,
     archives_are_loaded,
     what_is_saved_is_loaded_again,
     what_is_saved_is_read_by_others,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/measure.h"
+#include "base/measure.h"
 
 #include <dirent.h>
 #include <fcntl.h>
