@@ -82,7 +82,7 @@ static int describe(const struct unpack_request *req, struct buf *answer, struct
             ((magic[0] == 0x1f && magic[1] == 0x8b) || memcmp(magic, "\x28\xb5\x2f\xfd", 4) == 0)) {
                 r = error_say(err, -EOPNOTSUPP, COFFER_ERROR_IMAGE,
                               "the archive as a whole is compressed");
-                error_hint(err, "decompress it first, with gunzip or unzstd");
+                error_hint(err, "take it in with 'coffer load', or decompress it first");
                 return r;
         }
         r = blobs_open(UNPACK_FD_SOURCE, archive, &blobs, err);

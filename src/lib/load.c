@@ -52,9 +52,7 @@ static void loading_free(struct loading *l)
 /* Whether it can be read in any order as it is; coffer-unpack has words for what it cannot. */
 static bool is_plain_file(int fd)
 {
-        static const char *const compressed[] = {"\x1f\x8b", "\x28\xb5\x2f\xfd",
-                                                 "\xfd"
-                                                 "7zX",
+        static const char *const compressed[] = {"\x1f\x8b", "\x28\xb5\x2f\xfd", "\xfd\x37zX",
                                                  "BZh"};
         char magic[4] = "";
         struct stat st;

@@ -27,6 +27,7 @@ good_value()
 {
         case "$1 $2" in
         *" add-host") echo db:10.0.0.2 ;;
+        *" change") echo CMD true ;;
         *" allow-degraded") echo landlock ;;
         *" require") echo seccomp ;;
         *" audit") echo best-effort ;;
@@ -47,9 +48,11 @@ good_value()
         *" health-"*) echo 5s ;;
         *" here") echo ro ;;
         *" hostname") echo box ;;
+        *" input") echo "$BATS_TEST_TMPDIR/in.tar" ;;
         *" label") echo a=b ;;
         *" last") echo 3 ;;
         *" memory") echo 64m ;;
+        *" message") echo a word ;;
         *" mount") echo type=tmpfs,target=/m ;;
         *" name") echo some-name ;;
         *" network") echo none ;;
