@@ -4,6 +4,8 @@
 /* Where a command writes an archive: a file that is there whole or not at all, or standard output.
  */
 
+#include <stdbool.h>
+
 #include <coffer/error.h>
 
 /**
@@ -11,11 +13,13 @@
  * @name:      of the file; NULL: standard output; borrowed
  * @temporary: what it is called until it is whole; owned; NULL: what is written to is no file of
  *             ours
+ * @nameless:  the file has no name until then
  * @fd:        to write to
  */
 struct output {
         const char *name;
         char *temporary;
+        bool nameless;
         int fd;
 };
 

@@ -333,6 +333,8 @@ int pull_image(struct pulling *p, const char *tag, const char *digest)
         if (r == 0)
                 r = stored_describe(&p->store, p->blobs.images_fd, p->listing.digest, &p->manifest,
                                     p->err);
+        if (r == 0 && p->layers.layers_fd < 0)
+                r = layers_open(&p->store, &p->layers, p->err);
         return r < 0 ? r : pull_layers(p);
 }
 
@@ -351,8 +353,6 @@ int pull_open(struct coffer_runtime *rt, struct pulling *p)
 {
         int r = images_open(rt, &p->store, p->err);
 
-        if (r == 0)
-                r = layers_open(&p->store, &p->layers, p->err);
         if (r == 0)
                 r = blobstore_open(p->store.home_fd, &p->blobs, p->err);
         if (r == 0) {
