@@ -43,6 +43,8 @@ good_value()
         "volume ls filter") echo dangling=true ;;
         *" format") echo json ;;
         *" group-add") echo 5 ;;
+        *" older-than") echo 24h ;;
+        *" head") printf "%064d\n" 0 ;;
         *" health-cmd") echo true ;;
         *" health-retries") echo 2 ;;
         *" health-"*) echo 5s ;;
