@@ -128,8 +128,7 @@ static int blame(const struct defaults *d, size_t i, const struct conf_entry *e,
         char name[64];
 
         if (e)
-                return error_wrap(err, code, "line %u of '%.120s'", e->line,
-                                  d->conf.paths[e->place]);
+                return error_wrap(err, code, "%s", conf_where(&d->conf, e).text);
         name_variable(rows[i].key, name, sizeof(name));
         return error_wrap(err, code, "%s", name);
 }
@@ -298,9 +297,8 @@ static void name_culprit(const struct defaults *d, size_t i, const char *other,
         else if (d->variable[weak])
                 (void)snprintf(to, size, "%s=%.40s", name, d->variable[weak]);
         else if (d->run[weak])
-                (void)snprintf(to, size, "%s = %.40s in line %u of '%.80s'", rows[weak].key,
-                               d->run[weak]->value, d->run[weak]->line,
-                               d->conf.paths[d->run[weak]->place]);
+                (void)snprintf(to, size, "%s = %.40s in %s", rows[weak].key, d->run[weak]->value,
+                               conf_where(&d->conf, d->run[weak]).text);
         else
                 (void)snprintf(to, size, "what the box has for --%s", rows[weak].key);
 }
@@ -323,8 +321,8 @@ static int check_row(const struct defaults *d, size_t i, const struct strv *give
                 return 0;
         name_culprit(d, i, is_list(i) ? find_other(s, &locked, i) : NULL, given, culprit,
                      sizeof(culprit));
-        (void)error_say(err, -EPERM, COFFER_ERROR_USAGE, "%s: locked by '%s', line %u: %s = %.60s",
-                        culprit, d->conf.paths[e->place], e->line, e->name, e->value);
+        (void)error_say(err, -EPERM, COFFER_ERROR_USAGE, "%s: locked by %s: %s = %.60s", culprit,
+                        conf_where(&d->conf, e).text, e->name, e->value);
         error_hint(err, "leave it out; who administers this host may change the lock");
         return -EPERM;
 }

@@ -112,13 +112,16 @@ static inline bool lab_has(const struct lab *lab, const char *path)
 /* No box is left: nor is anything else that belonged to one. */
 static inline void lab_end(struct lab *lab)
 {
+        static const struct coffer_prune_options logs = {.size = sizeof(logs),
+                                                         .flags = COFFER_PRUNE_AUDIT};
         static const char *const empty[] = {"boxes", "ids"};
-        static const char *const rest[] = {
-                "boxes",      "ids",           "names",        "events", "volumes", "listing",
-                "images/tmp", "images/layers", "images/blobs", "images", ""};
+        static const char *const rest[] = {"boxes",        "ids",     "names",      "events",
+                                           "volumes",      "listing", "images/tmp", "images/layers",
+                                           "images/blobs", "images",  "audit",      ""};
         char path[256];
 
         t_int(0, (int)lab_count(lab));
+        lab_ok(lab, coffer_prune(lab->rt, &logs, NULL, NULL, &lab->err));
         lab->rt = coffer_runtime_free(lab->rt);
         for (size_t i = 0; i < ELEMENTS(empty); i++) {
                 (void)snprintf(path, sizeof(path), "%s/%s", lab->home, empty[i]);

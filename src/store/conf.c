@@ -22,6 +22,7 @@
 
 #define CONF_MAX_BYTES ((size_t)64 * 1024)
 #define CONF_MAX_LINES 4096
+#define PATH_SHOWN     80 /* bytes of a path in a message */
 #define CONF_HINT      "see coffer.conf(5) for what can stand there"
 #define NOBODY         65534 /* as whom an id shows that is not mapped here */
 
@@ -41,6 +42,22 @@ void conf_release(struct conf *c)
         *c = (struct conf){.count = 0};
 }
 
+struct conf_where conf_where(const struct conf *c, const struct conf_entry *e)
+{
+        const char *path = c->paths[e->place];
+        size_t size = strlen(path);
+        bool is_cut = size > PATH_SHOWN;
+        struct conf_where where;
+
+        if (is_cut)
+                path += size - PATH_SHOWN;
+        while (is_cut && ((unsigned char)*path & 0xc0) == 0x80) /* not within a character */
+                path++;
+        (void)snprintf(where.text, sizeof(where.text), "line %u of '%s%s'", e->line,
+                       is_cut ? "…" : "", path);
+        return where;
+}
+
 int conf_refuse(const struct conf *c, const struct conf_entry *e, int code,
                 struct coffer_error *err, const char *format, ...)
 {
@@ -50,8 +67,7 @@ int conf_refuse(const struct conf *c, const struct conf_entry *e, int code,
         va_start(ap, format);
         (void)vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
-        (void)error_say(err, code, COFFER_ERROR_USAGE, "line %u of '%.120s': %.200s", e->line,
-                        c->paths[e->place], text);
+        (void)error_say(err, code, COFFER_ERROR_USAGE, "%s: %.200s", conf_where(c, e).text, text);
         error_hint(err, CONF_HINT);
         return code;
 }

@@ -73,6 +73,12 @@ int conf_read(struct conf *ret, struct coffer_error *err);
 int conf_read_places(const struct conf_places *places, struct conf *ret, struct coffer_error *err);
 void conf_release(struct conf *c);
 
+struct conf_where {
+        char text[128];
+};
+
+/** conf_where() - "line 3 of 'FILE'", of a long path with its end */
+struct conf_where conf_where(const struct conf *c, const struct conf_entry *e);
 /** conf_refuse() - "line 3 of 'FILE': " and what is wrong with an entry; a usage error */
 int conf_refuse(const struct conf *c, const struct conf_entry *e, int code,
                 struct coffer_error *err, const char *format, ...)

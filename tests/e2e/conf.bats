@@ -77,18 +77,18 @@ allow-degraded = idmap, cgroup
 cap-add = NET_RAW
 CONF
 judge << ROWS
-125 | --memory: locked by '/etc/coffer/coffer.conf', line 5: memory = 128m ||\$c run --rm -m 129m host true
-125 | line 5: memory = 128m          ||\$c run --rm -m 0 host true
-125 | line 5: memory = 128m          ||\$c create -m 1g host true
+125 | --memory: locked by line 5 of '/etc/coffer/coffer.conf': memory = 128m ||\$c run --rm -m 129m host true
+125 | coffer.conf': memory = 128m          ||\$c run --rm -m 0 host true
+125 | coffer.conf': memory = 128m          ||\$c create -m 1g host true
 125 | COFFER_RUN_MEMORY=1g: locked   ||COFFER_RUN_MEMORY=1g \$c run --rm host true
-125 | memory = 1g in line 2 of '$BATS_TEST_TMPDIR/own': locked |[run]\nmemory = 1g\n|\$c run --rm host true
+125 | /own': locked by |[run]\nmemory = 1g\n|\$c run --rm host true
 125 | --cpus: locked                 ||\$c run --rm --cpus 2 host true
 125 | --cpus: locked                 ||\$c run --rm --cpus 0 host true
 125 | --pids-limit: locked           ||\$c run --rm --pids-limit -1 host true
 125 | --timeout: locked              ||\$c run --rm --timeout 0 host true
 125 | --timeout: locked              ||\$c run --rm --timeout 2h host true
 125 | --read-only: locked            ||\$c run --rm --read-only=false host true
-125 | --allow-degraded landlock: locked by '/etc/coffer/coffer.conf', line 1 ||\$c run --rm --allow-degraded landlock host true
+125 | --allow-degraded landlock: locked by line 12 of '/etc/coffer/coffer.conf' ||\$c run --rm --allow-degraded landlock host true
 125 | --allow-degraded seccomp: locked ||\$c run --rm --allow-degraded idmap,seccomp host true
 125 | --allow-degraded bounding-set: locked ||\$c run --rm --allow-degraded bounding-set host true
 125 | allow-degraded = landlock in line 2 |[run]\nallow-degraded = landlock\n|\$c run --rm host true
@@ -111,7 +111,7 @@ judge << ROWS
 ROWS
 printf '[locked]\nallow-degraded =\ncap-add =\n' > /etc/coffer/coffer.conf
 judge << ROWS
-125 | --allow-degraded idmap: locked by '/etc/coffer/coffer.conf', line 2 ||\$c run --rm --allow-degraded idmap host true
+125 | --allow-degraded idmap: locked by line 2 of '/etc/coffer/coffer.conf' ||\$c run --rm --allow-degraded idmap host true
 125 | --cap-add CAP_KILL: locked     ||\$c run --rm --cap-add KILL host true
 ROWS
 END
@@ -121,8 +121,8 @@ END
         within << END
 $judge
 judge << ROWS
-125 | line 2 of '$BATS_TEST_TMPDIR/own': --memory '1x' |[run]\nmemory = 1x\n|\$c run --rm host true
-125 | line 2 of '$BATS_TEST_TMPDIR/own': there is no option 'memry' |[run]\nmemry = 1\n|\$c run --rm host true
+125 | /own': --memory '1x' |[run]\nmemory = 1x\n|\$c run --rm host true
+125 | /own': there is no option 'memry' |[run]\nmemry = 1\n|\$c run --rm host true
 125 | there is no section 'boxes'    |[boxes]\nmemory = 1g\n|\$c run --rm host true
 125 | begins with a blank            |[run]\n memory = 1g\n|\$c run --rm host true
 125 | is not NAME = VALUE            |[run]\nmemory\n|\$c run --rm host true
@@ -164,7 +164,7 @@ mkdir /mnt/bin
 find "$COFFER_BIN_DIR" -maxdepth 1 -type f -perm -100 -exec cp -t /mnt/bin {} +
 said=\$(runuser -u nobody -- env -u XDG_CONFIG_HOME HOME=/mnt COFFER_HOME=/mnt/home /mnt/bin/coffer create -m 1g host true 2>&1) &&
         echo "it was made"
-[[ \$said == *"--memory: locked by '/etc/coffer/coffer.conf', line 2: memory = 64m"* ]] || echo "\$said"
+[[ \$said == *"--memory: locked by line 2 of '/etc/coffer/coffer.conf': memory = 64m"* ]] || echo "\$said"
 chmod 600 /etc/coffer/coffer.conf
 said=\$(runuser -u nobody -- env -u XDG_CONFIG_HOME HOME=/mnt COFFER_HOME=/mnt/home /mnt/bin/coffer create -m 32m host true 2>&1) &&
         echo "it was made past a file that it could not read"
