@@ -364,7 +364,7 @@ def settle_down(lab, name):
 def check_update(lab, box, point):
     """What update said is true: 0 and kept, or not; and a box that ended over it is told of."""
     for r in lab.results:
-        if "update" not in r.argv or r.status < 0:
+        if "update" not in r.argv or "--restart" not in r.argv or r.status < 0:
             continue
         kept = box["HostConfig"]["RestartPolicy"]["Name"] == "always"
         if kept != (r.status == 0) or (os.getuid() == 0 and kept != (box["HostConfig"]["Memory"] > 0)):
