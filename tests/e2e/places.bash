@@ -69,7 +69,7 @@ elsewhere()
         script='
                 set -e -o pipefail
                 eval "$0"
-                list() { find "$COFFER_HOME" -mindepth 2 2> /dev/null | sort; }
+                list() { find "$COFFER_HOME" -mindepth 2 -not -path "*/audit/*" 2> /dev/null | sort; }
                 list > "$left_there.before" || :
                 status=0
                 "${user[@]}" timeout --kill-after=5 30 "$@" || status=$?

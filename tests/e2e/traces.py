@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """traces.py HOME BIN-DIR [sockets]: everything that a box could leave behind, a line each, sorted.
 
-Two listings, one before and one after, must be equal: what lies in the home (but for the record of
-events), mounts, cgroups, processes of ours; and on demand their control sockets.
+Two listings, one before and one after, must be equal: what lies in the home (but for the records of
+events, and the audit logs, which outlive their boxes), mounts, cgroups, processes of ours; and on demand their control sockets.
 """
 import os
 import re
@@ -21,6 +21,8 @@ def files():
     for top, dirs, names in os.walk(HOME):
         dirs.sort()
         where = os.path.relpath(top, HOME)
+        if where == "audit":
+            continue
         # The directories of the home itself come with its first use.
         if where not in (".", "boxes", "names", "ids", "images", "volumes", "images/blobs",
                          "images/blobs/sha256", "images/blobs/partial"):
