@@ -31,7 +31,7 @@ from lab import (Lab, Struck, Tap, Wrong, children, describe, programs_of, read,
                  work)
 
 LINE = "mark of main"
-STAY = f"echo {LINE}; trap 'exit 3' TERM; sleep 1000 & wait"
+STAY = f"trap 'exit 3' TERM; echo {LINE}; sleep 1000 & wait"
 SHORT = f"echo {LINE}; exit 7"
 NAMED = ("--name", "m", "--stop-timeout", "1")
 MEMORY, POLICY = ("--memory", "64m"), ("--restart", "always")

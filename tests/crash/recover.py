@@ -12,7 +12,7 @@ import sys
 from lab import Lab, Tap, Wrong, become_subreaper, children, programs_of, read, run, wait_for
 
 LINE = "mark of main"
-STAY = f"echo {LINE}; trap 'exit 3' TERM; sleep 1000 & wait"
+STAY = f"trap 'exit 3' TERM; echo {LINE}; sleep 1000 & wait"
 CUT = "output may be cut here"
 RACERS = 10
 ROUNDS = 3
