@@ -350,13 +350,21 @@ TEST(a_probe_that_cannot_be_run_has_failed)
 
 static pid_t sleeper(void)
 {
-        pid_t pid = t_ok(fork());
+        int ready[2];
+        pid_t pid;
+        char byte;
 
+        t_ok(pipe(ready));
+        pid = t_ok(fork());
         if (pid == 0) {
                 (void)setsid();
+                (void)close(ready[1]);
                 for (;;)
                         (void)pause();
         }
+        (void)close(ready[1]);
+        t_int(0, read(ready[0], &byte, 1)); /* it leads a group */
+        (void)close(ready[0]);
         return pid;
 }
 
