@@ -350,8 +350,24 @@ def check_log(lab, box):
             raise Wrong(f"the log has what nobody wrote: {text!r}")
 
 
+def decide(lab, client):
+    """What a killed client has set off goes on without it: to a box that runs, or to an end."""
+    ends = client.argv[0] != "exec" and (SHORT in client.argv or client.argv[0] in ("rm", "stop"))
+
+    def decided():
+        return lab.no_children() or (not ends and running(lab))
+
+    try:
+        wait_for("the end of what a killed client has begun", decided, 3)
+    except Wrong:
+        pass  # it has begun nothing
+
+
 def settle_down(lab, name):
     """A box whose foreground client is gone ends in its own time."""
+    for r in lab.results:
+        if r.status == -signal.SIGKILL:
+            decide(lab, r)
     if name == "terminal" and running(lab):
         try:  # unless it was detached from
             wait_for("the end of a box without its client", lambda: not running(lab), 3)
