@@ -62,6 +62,7 @@ void link_reset(struct link *l)
 {
         hang_up(l);
         stop_waiting(l);
+        l->unanswered = false;
         l->facts = (struct box_facts){0};
 }
 
@@ -375,6 +376,7 @@ static int send_request(struct link *l, struct coffer_error *err)
                 return -EPROTO;
         }
         l->phase = LINK_TALK;
+        l->unanswered = false;
         stop_waiting(l);
         if (l->request == 0 || l->asked)
                 return 0;
@@ -473,6 +475,10 @@ int link_step(struct link *l, struct frame *ret_frame, int *ret_wait_fd, uint64_
                 if (r == 0)
                         return talk(l, ret_frame, ret_wait_fd);
 
+                /* Who was asked is gone; did he hear it? */
+                l->unanswered = l->unanswered || (r == -ERESTART && l->asked);
+                if (r == -ESRCH && l->unanswered)
+                        return -EPIPE;
                 if (r == -ERESTART)
                         hang_up(l);
                 if (r == -EXDEV)

@@ -35,6 +35,7 @@ enum link_phase { LINK_LOOK, LINK_GREET, LINK_TALK };
  * @request:  to send after HELLO; 0: none
  * @payload:  borrowed; already encoded
  * @asked:    the request has been sent
+ * @unanswered: so it was to a shim that ended before it had answered
  * @peer:     version of the shim's coffer
  */
 struct link {
@@ -53,6 +54,7 @@ struct link {
         enum proto_type request;
         const struct buf *payload;
         bool asked;
+        bool unanswered;
         char peer[32];
 };
 

@@ -169,7 +169,7 @@ static int signal_main(const struct client *c, uint32_t signal)
                 s->record.stop_asked = true;
                 if (restarts_cancel(s) || s->main_exited)
                         return 0;
-                life_save(s, false);
+                (void)life_save(s, false);
         }
         return life_signal(s, (int)signal);
 }

@@ -65,7 +65,7 @@ static void set_status(struct shim *s, enum health_status status)
                 return;
         (void)str_copy(s->record.health, sizeof(s->record.health), words[status]);
         (void)FAULT("health.state");
-        life_save(s, false);
+        (void)life_save(s, false);
         (void)FAULT("health.event");
         (void)snprintf(action, sizeof(action), "health_status: %s", words[status]);
         life_event(s, action, NULL);

@@ -38,15 +38,18 @@ void life_move(struct shim *s, enum box_event on)
         (void)str_copy(s->record.state, sizeof(s->record.state), box_state_name(next));
 }
 
-void life_save(struct shim *s, bool last)
+int life_save(struct shim *s, bool last)
 {
         bool removed = (s->start.flags & START_REMOVE) != 0;
+        int r;
 
         if (is_helper(s) || (last && removed))
-                return;
-        if (state_write(s->dir_fd, &s->record, last) < 0 && !s->record.error[0])
+                return 0;
+        r = state_write(s->dir_fd, &s->record, last);
+        if (r < 0 && !s->record.error[0])
                 (void)str_copy(s->record.error, sizeof(s->record.error),
                                "state.json was not written");
+        return r;
 }
 
 void life_event(struct shim *s, const char *action, const char *const *extra)
@@ -70,7 +73,7 @@ void life_change(struct shim *s, enum box_event on)
 {
         if (on < BOX_EVENT_COUNT)
                 life_move(s, on);
-        life_save(s, false);
+        (void)life_save(s, false);
 }
 
 int life_let_go(struct shim *s, struct coffer_error *err)
@@ -171,7 +174,7 @@ static void tell_left(void *data)
         error_hint(&err, "the box ends when that does; its monitor waits for it");
         (void)snprintf(s->record.error, sizeof(s->record.error), "%s", err.msg);
         life_move(s, BOX_EV_STOP);
-        life_save(s, false);
+        (void)life_save(s, false);
         clients_tell_left(s, &err);
 }
 
@@ -192,7 +195,7 @@ static void stop_main(struct shim *s, uint32_t signal, uint32_t grace_ms)
                 grace_ms = s->start.stop_grace_ms;
         (void)FAULT("stop.signal");
         life_move(s, BOX_EV_STOP);
-        life_save(s, false);
+        (void)life_save(s, false);
         s->grace_timer = loop_cancel(s->grace_timer);
         if (number == SIGKILL || !main_minds(s, number)) {
                 kill_main(s);
@@ -244,6 +247,28 @@ int life_remove(struct shim *s)
 
 /* ------------------------------------------------------------------ from the supervisor */
 
+static void fail_start(struct shim *s, const struct coffer_error *err)
+{
+        s->main_exited = true;
+        trail_main_failed(s, err->msg);
+        /* Whoever is told may look at once: it is written down before. */
+        life_failed(s, err);
+        clients_start_failed(s, err);
+}
+
+/* Main runs, and nobody would be told so: it must not.  A box that is started again was told of. */
+static void take_back(struct shim *s, int code)
+{
+        struct coffer_error err = {0};
+
+        (void)error_set(&err, code, "write the state of box %s", s->id);
+        error_hint(&err, "is there room below '%s'?", s->home->path);
+        health_end(s);
+        (void)sys_pidfd_send_signal(s->box.main_pidfd, SIGKILL);
+        s->started = false;
+        fail_start(s, &err);
+}
+
 static void main_started(struct shim *s, struct frame *f)
 {
         pid_t pid = 0;
@@ -260,7 +285,11 @@ static void main_started(struct shim *s, struct frame *f)
         s->started = true;
         life_move(s, BOX_EV_STARTED);
         health_begin(s);
-        life_save(s, false);
+        r = life_save(s, false);
+        if (r < 0 && s->record.restart_count == 0) {
+                take_back(s, r);
+                return;
+        }
         life_event(s, "start", NULL);
         if (s->process.timeout_ms > 0)
                 (void)loop_after(s->loop, s->process.timeout_ms, on_timeout, s, &s->timeout_timer);
@@ -272,8 +301,8 @@ static void main_exited(struct shim *s, const struct frame *f)
         struct msg_exited m;
 
         (void)FAULT("exited.bury");
-        if (frame_decode(f, &m) < 0)
-                return;
+        if (s->main_exited || frame_decode(f, &m) < 0)
+                return; /* its start was taken back */
         s->record.exit_code = m.status;
         wire_release(&msg_exited_table, &m);
         s->record.finished_ns = now_ns();
@@ -284,7 +313,7 @@ static void main_exited(struct shim *s, const struct frame *f)
         s->grace_timer = loop_cancel(s->grace_timer);
         /* What was heard is not lost when we are killed before the end is written down. */
         if (!(s->start.flags & START_REMOVE))
-                life_save(s, false);
+                (void)life_save(s, false);
         /* Every process of the box is dead; nobody finds it any more. */
         if (s->start.flags & START_REMOVE) {
                 s->output.logging = false;
@@ -298,11 +327,7 @@ static void main_failed(struct shim *s, const struct frame *f)
         struct coffer_error err;
 
         (void)frame_error(f, &err);
-        s->main_exited = true;
-        trail_main_failed(s, err.msg);
-        /* Whoever is told may look at once: it is written down before. */
-        life_failed(s, &err);
-        clients_start_failed(s, &err);
+        fail_start(s, &err);
 }
 
 void life_failed(struct shim *s, const struct coffer_error *err)
@@ -318,7 +343,7 @@ void life_failed(struct shim *s, const struct coffer_error *err)
         else
                 (void)str_copy(s->record.error, sizeof(s->record.error), err->msg);
         life_move(s, BOX_EV_FAIL);
-        life_save(s, true);
+        (void)life_save(s, true);
 }
 
 static void supervisor_died(struct shim *s)
@@ -444,7 +469,7 @@ void life_finish(struct shim *s)
                 (void)life_end_run(s);
         output_end(s);
         life_move(s, BOX_EV_EXITED);
-        life_save(s, true);
+        (void)life_save(s, true);
         (void)FAULT("finish.events");
         life_tell_die(s);
         (void)FAULT("finish.socket");

@@ -139,7 +139,7 @@ bool restarts_try(struct shim *s)
         s->record.restart_count++;
         life_move(s, BOX_EV_RESTART);
         (void)FAULT("restart.state");
-        life_save(s, false);
+        (void)life_save(s, false);
         (void)FAULT("restart.event");
         life_tell_die(s);
         (void)FAULT("restart.clients");
@@ -180,7 +180,7 @@ bool restarts_cancel(struct shim *s)
                 return false;
         life_move(s, BOX_EV_STOP);
         (void)FAULT("restart.cancel");
-        life_save(s, false);
+        (void)life_save(s, false);
         if (!waiting)
                 return true; /* asked twice, or launching: on_launcher() ends it */
         again->timer = loop_cancel(again->timer);

@@ -229,8 +229,8 @@ int life_begin(struct shim *s, struct coffer_error *err);
 int life_let_go(struct shim *s, struct coffer_error *err);
 /** life_move() - to the state that an event leads to; where there is none it stays */
 void life_move(struct shim *s, enum box_event on);
-/** life_save() - write state.json, but for helpers; @last: the box has ended */
-void life_save(struct shim *s, bool last);
+/** life_save() - write state.json, but for helpers; @last: the box has ended; 0 or -errno */
+int life_save(struct shim *s, bool last);
 /** life_say_not_running() - why nothing can be done in it now, in words */
 void life_say_not_running(const struct shim *s, struct coffer_error *err);
 /**
