@@ -37,15 +37,12 @@ def mounts():
         yield "mount " + " ".join(line.split()[2:5])
 
 
-def boxes():
-    """The ids of this home's: each is in the record before it has a cgroup or a shim."""
+def cgroups():
+    """Of boxes of this home: each is in the record before it has a cgroup."""
     try:
-        return set(re.findall(r'"id":"([a-z2-7]{12})"', read(f"{HOME}/events")))
+        ids = set(re.findall(r'"id":"([a-z2-7]{12})"', read(f"{HOME}/events")))
     except FileNotFoundError:
-        return set()
-
-
-def cgroups(ids):
+        return
     for top, dirs, _ in os.walk("/sys/fs/cgroup"):
         for name in dirs:
             if name.removeprefix("coffer-") in ids:
@@ -67,8 +64,7 @@ def subordinate_ids():
 
 
 class Processes:
-    def __init__(self, ids):
-        self.ids = ids
+    def __init__(self):
         self.parent, self.name, self.uid = {}, {}, {}
         self.ranges = [(os.getuid(), 1), *subordinate_ids()] if os.getuid() else []
         for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -76,41 +72,22 @@ class Processes:
                 status = read(f"/proc/{pid}/status")
             except OSError:
                 continue
-            if re.search(r"^State:\tZ", status, re.M):
-                continue  # it is gone, and who has to reap it is not ours
             self.name[pid] = re.search(r"^Name:\t(.*)", status, re.M).group(1)
             self.parent[pid] = re.search(r"^PPid:\t(.*)", status, re.M).group(1)
             self.uid[pid] = int(re.search(r"^Uid:\t(\d+)", status, re.M).group(1))
 
-    def ancestors(self, pid):
-        """The process itself first."""
-        while pid in self.name and pid != "1":
-            yield pid
-            pid = self.parent[pid]
-
-    def program(self, pid):
-        try:
-            return os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
-        except OSError:
-            return ""
-
-    def is_others(self, pid):
-        """Of another checkout, or a box of another home: a shim's program a user cannot see."""
-        program = self.program(pid)
-        if os.path.basename(program).startswith("coffer") and not program.startswith(BIN + "/"):
-            return True
-        try:
-            words = read(f"/proc/{pid}/cmdline").split("\0")
-        except OSError:
-            return False
-        return words[0] == "coffer-shim" and words[1] not in self.ids
-
     def is_ours(self, pid):
-        """As a user: by the ids, but for what is another's.  As root: by the program."""
+        """As a user: by the ids.  As root: by the program, which another checkout's is not."""
         if self.ranges:
-            return (any(first <= self.uid[pid] < first + count for first, count in self.ranges) and
-                    not any(map(self.is_others, self.ancestors(pid))))
-        return any(self.program(p).startswith(BIN + "/") for p in self.ancestors(pid))
+            return any(first <= self.uid[pid] < first + count for first, count in self.ranges)
+        while pid in self.name and pid != "1":
+            try:
+                if os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)").startswith(BIN + "/"):
+                    return True
+            except OSError:
+                pass
+            pid = self.parent[pid]
+        return False
 
     def list(self):
         for pid, name in self.name.items():
@@ -132,9 +109,8 @@ def sockets(processes):
 
 
 def main():
-    ids = boxes()
-    processes = Processes(ids)
-    listings = [files(), mounts(), cgroups(ids), processes.list()]
+    processes = Processes()
+    listings = [files(), mounts(), cgroups(), processes.list()]
     if sys.argv[3:] == ["sockets"]:
         listings.append(sockets(processes))
     for line in sorted(line for lines in listings for line in lines):
